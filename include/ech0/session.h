@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ech0/model.h"
+
+namespace ech0 {
+
+struct SessionOptions {
+    int64_t n_ctx = 0;            ///< tokens of context; 0 = the model's own, at most 4096
+    int64_t n_batch = 512;        ///< tokens per engine call
+    int n_threads = 0;            ///< 0 = all cores this process may use
+    std::string type_k = "f16";   ///< ggml type names of the KV cache
+    std::string type_v = "f16";
+};
+
+struct ChatMessage {
+    std::string role;             ///< "system", "user", "assistant"
+    std::string content;
+};
+
+/// A loaded model with one context: text to tokens, tokens to logits. One sequence; not thread safe.
+class Session {
+public:
+    /// @throws EngineError with the engine's last words if it refuses the file; UsageError for bad options
+    Session(const Model& model, const SessionOptions& options);
+    ~Session();
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+
+    int64_t n_vocab() const;
+    int64_t n_ctx() const;
+    int64_t n_past() const;                       ///< tokens in the context now
+    bool adds_bos() const;                        ///< the tokenizer puts a BOS before text
+    int32_t bos() const;                          ///< -1 if there is none
+    bool is_end(int32_t token) const;             ///< end of sequence, turn or text
+
+    /// @param add_special  put BOS (EOS) where the model wants it; @param parse_special  read "<|im_start|>" as a control token
+    std::vector<int32_t> tokenize(std::string_view text, bool add_special, bool parse_special) const;
+    std::string piece(int32_t token, bool special = false) const;  ///< its bytes; may be part of a UTF-8 character
+
+    /// The prompt that the file's own template makes of the messages.
+    /// @throws UsageError if the file has no template, or one that the engine doesn't know
+    std::string apply_template(std::span<const ChatMessage> messages, bool add_assistant) const;
+
+    /// Append tokens to the context and return logits, row-major [tokens.size() - first_logit, n_vocab], for the tokens
+    /// from `first_logit` on. The span is valid until the next call.
+    /// @throws UsageError if a token is outside the vocabulary or the context would overflow; Interrupted
+    std::span<const float> decode(std::span<const int32_t> tokens, int64_t first_logit);
+
+    void truncate(int64_t n_past);                ///< forget all tokens from position n_past on; 0 = all
+    /// Forget `n_discard` tokens after the first `n_keep` and move the rest down (context shift).
+    /// @return false if this model's memory can't be shifted
+    bool shift(int64_t n_keep, int64_t n_discard);
+
+    struct Impl;
+    Impl& impl() { return *impl_; }
+
+private:
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ech0
