@@ -9,7 +9,9 @@ namespace {
 volatile std::sig_atomic_t signal_count = 0;
 
 extern "C" void on_signal(int number) {
-    if (signal_count++ > 0) {
+    const bool again = signal_count != 0;
+    signal_count = 1;
+    if (again) {
         std::signal(number, SIG_DFL);
         std::raise(number);
     }

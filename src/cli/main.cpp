@@ -1,0 +1,3 @@
+#include <fmt/format.h>
+
+int main() { fmt::print("ech0 {}\n", ECH0_VERSION); }
