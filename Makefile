@@ -1,0 +1,61 @@
+# Every target does all of its own set-up: system packages, engine, models. On a fresh Debian 12, Ubuntu 24.04 or macOS
+# `make demo` and `make test` need git and make only. `make help` lists the targets.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
+export JOBS
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo demo-model test test-models peers bench asan format format-check tidy lint install clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+build: ## the program, build/ech0
+	@scripts/build.sh $(BUILD)
+
+demo: build demo-model ## the whole chain on a small real model, then a chat line
+	@$(BUILD)/ech0 demo
+
+test: build peers test-models ## all tests
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+peers: ## the engine's own tools, for comparison, in build/peers
+	@scripts/setup.sh build
+	@scripts/engine.sh peers $(BUILD)/peers
+
+demo-model:
+	@scripts/setup.sh build
+	@scripts/demo_model.sh > /dev/null
+
+test-models:
+	@scripts/setup.sh build
+	@scripts/test_models.sh > /dev/null
+
+bench: peers test-models ## the benchmarks' programs
+	@scripts/build.sh $(BUILD) -DECH0_BUILD_BENCH=ON
+
+asan: peers test-models ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan
+	@scripts/build.sh build-asan -DECH0_SANITIZE=ON
+	@mkdir -p build-asan/peers && cp $(BUILD)/peers/* build-asan/peers/
+	@ctest --test-dir build-asan --output-on-failure --no-tests=error --parallel $(JOBS)
+
+format: ## rewrite the sources as .clang-format says
+	@scripts/format.sh
+
+format-check: ## say which sources are not as .clang-format says
+	@scripts/format.sh --check
+
+tidy: build ## clang-tidy over all sources
+	@scripts/tidy.sh $(BUILD)
+
+lint: ## shellcheck over the scripts
+	@scripts/setup.sh lint
+	@shellcheck -x -P scripts scripts/*.sh .ci/run
+
+install: build ## program, library, headers and texts into PREFIX (/usr/local)
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove what was built here; the engine and the models stay in the cache
+	rm -rf $(BUILD) build-asan
