@@ -1,0 +1,80 @@
+#include "runtime/engine.h"
+
+#include <fmt/format.h>
+#include <ggml.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+namespace ech0 {
+namespace {
+
+// The log hook is process-wide in libllama, so its memory is too.
+std::mutex log_mutex;
+std::string log_last;
+std::string log_line;  // a message may arrive in pieces (GGML_LOG_LEVEL_CONT)
+bool log_echo = false;
+ggml_log_level log_level = GGML_LOG_LEVEL_NONE;
+
+void on_log(ggml_log_level level, const char* text, void*) {
+    const std::lock_guard lock(log_mutex);
+    if (log_echo) std::fputs(text, stderr);
+    if (level != GGML_LOG_LEVEL_CONT) {
+        log_level = level;
+        log_line.clear();
+    }
+    log_line += text;
+    if (log_level < GGML_LOG_LEVEL_WARN || log_line.empty() || log_line.back() != '\n') return;
+    log_line.pop_back();
+    // "failed to load model" repeats what we say ourselves; the line before it carries the reason.
+    if (!log_line.ends_with("failed to load model")) log_last = log_line;
+    log_line.clear();
+}
+
+}  // namespace
+
+void start_engine() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        log_echo = log_echo || std::getenv("ECH0_ENGINE_LOG") != nullptr;
+        llama_log_set(on_log, nullptr);
+        ggml_log_set(on_log, nullptr);
+        llama_backend_init();
+    });
+}
+
+std::string last_engine_message() {
+    const std::lock_guard lock(log_mutex);
+    return log_last.empty() ? "the engine gave no reason" : log_last;
+}
+
+void clear_engine_message() {
+    const std::lock_guard lock(log_mutex);
+    log_last.clear();
+}
+
+EngineError engine_error(std::string_view doing) { return EngineError(fmt::format("cannot {}: {}", doing, last_engine_message())); }
+
+std::string engine_description() {
+    return fmt::format("llama.cpp {} ({}), ggml {}", llama_version(), ggml_commit(), ggml_version());
+}
+
+int default_threads() {
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+void echo_engine_log(bool on) { log_echo = on; }
+
+}  // namespace ech0

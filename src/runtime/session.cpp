@@ -1,0 +1,178 @@
+#include "ech0/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/interrupt.h"
+#include "runtime/engine.h"
+#include "runtime/ggml_types.h"
+#include "runtime/session_impl.h"
+#include "runtime/tokenizer.h"
+
+namespace ech0 {
+namespace {
+
+// A context longer than this is memory the user did not ask for; --ctx asks.
+constexpr int64_t default_n_ctx = 4096;
+
+bool stop_requested(void*) { return interrupted(); }
+
+llama_model_ptr load_model(const Model& model) {
+    start_engine();
+    clear_engine_message();
+    llama_model_params params = llama_model_default_params();
+    std::vector<std::string> paths;
+    for (const auto& file : model.files) paths.push_back(file.string());
+    std::vector<const char*> names;
+    for (const auto& path : paths) names.push_back(path.c_str());
+    llama_model_ptr loaded(names.size() == 1 ? llama_model_load_from_file(names[0], params)
+                                             : llama_model_load_from_splits(names.data(), names.size(), params));
+    if (!loaded) throw engine_error("load " + paths.front());
+    if (llama_model_has_encoder(loaded.get()))
+        throw UsageError(paths.front() + ": an encoder-decoder model (" + model.architecture + "); ech0 handles decoder-only models");
+    return loaded;
+}
+
+llama_context_ptr make_context(llama_model* model, const Model& info, const SessionOptions& options) {
+    llama_context_params params = llama_context_default_params();
+    const int64_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::min(info.n_ctx_train > 0 ? info.n_ctx_train : default_n_ctx, default_n_ctx);
+    const int64_t n_batch = std::min(options.n_batch, n_ctx);
+    if (n_ctx < 2 || n_ctx > (1 << 24)) throw UsageError(fmt::format("context of {} tokens: must lie between 2 and {}", n_ctx, 1 << 24));
+    if (n_batch < 1) throw UsageError(fmt::format("batch of {} tokens: must be at least 1", n_batch));
+    params.n_ctx = static_cast<uint32_t>(n_ctx);
+    params.n_batch = params.n_ubatch = static_cast<uint32_t>(n_batch);
+    params.n_threads = params.n_threads_batch = options.n_threads > 0 ? options.n_threads : default_threads();
+    params.type_k = type_by_name(options.type_k);
+    params.type_v = type_by_name(options.type_v);
+    params.abort_callback = stop_requested;
+    params.no_perf = true;
+    llama_context_ptr ctx(llama_init_from_model(model, params));
+    if (!ctx) throw engine_error(fmt::format("create a context of {} tokens, K {}, V {}", n_ctx, options.type_k, options.type_v));
+    return ctx;
+}
+
+}  // namespace
+
+Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
+    impl_->model = load_model(model);
+    impl_->ctx = make_context(impl_->model.get(), model, options);
+    impl_->vocab = llama_model_get_vocab(impl_->model.get());
+    impl_->chat_template = model.chat_template;
+    impl_->n_batch = llama_n_batch(impl_->ctx.get());
+}
+
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+int64_t Session::n_vocab() const { return llama_vocab_n_tokens(impl_->vocab); }
+int64_t Session::n_ctx() const { return llama_n_ctx(impl_->ctx.get()); }
+int64_t Session::n_past() const { return impl_->n_past; }
+bool Session::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
+int32_t Session::bos() const { return llama_vocab_bos(impl_->vocab); }
+bool Session::is_end(int32_t token) const { return llama_vocab_is_eog(impl_->vocab, token); }
+
+std::vector<int32_t> Session::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+    return ech0::tokenize(impl_->vocab, text, add_special, parse_special);
+}
+
+std::string Session::piece(int32_t token, bool special) const {
+    std::string bytes(64, '\0');
+    int32_t n = llama_token_to_piece(impl_->vocab, token, bytes.data(), static_cast<int32_t>(bytes.size()), 0, special);
+    if (n < 0) {
+        bytes.resize(static_cast<size_t>(-n));
+        n = llama_token_to_piece(impl_->vocab, token, bytes.data(), -n, 0, special);
+    }
+    bytes.resize(static_cast<size_t>(std::max(n, 0)));
+    return bytes;
+}
+
+std::string Session::apply_template(std::span<const ChatMessage> messages, bool add_assistant) const {
+    if (impl_->chat_template.empty()) throw UsageError("this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw");
+    std::vector<llama_chat_message> chat;
+    size_t n_chars = 256;
+    for (const ChatMessage& m : messages) {
+        chat.push_back({m.role.c_str(), m.content.c_str()});
+        n_chars += 2 * (m.role.size() + m.content.size());
+    }
+    std::string prompt(n_chars, '\0');
+    const auto apply = [&] {
+        return llama_chat_apply_template(impl_->chat_template.c_str(), chat.data(), chat.size(), add_assistant, prompt.data(), static_cast<int32_t>(prompt.size()));
+    };
+    int32_t n = apply();
+    if (n > static_cast<int32_t>(prompt.size())) {
+        prompt.resize(static_cast<size_t>(n));
+        n = apply();
+    }
+    if (n < 0) throw UsageError("the file's chat template is not one that llama.cpp's template list knows");
+    prompt.resize(static_cast<size_t>(n));
+    return prompt;
+}
+
+namespace {
+
+/// One engine call: tokens at positions n_past…, logits wanted for those from first_logit on.
+void decode_batch(Session::Impl& s, std::span<const int32_t> tokens, int64_t first_logit) {
+    const auto n = static_cast<int32_t>(tokens.size());
+    llama_batch batch = llama_batch_init(n, 0, 1);
+    batch.n_tokens = n;
+    for (int32_t i = 0; i < n; i++) {
+        batch.token[i] = tokens[static_cast<size_t>(i)];
+        batch.pos[i] = static_cast<llama_pos>(s.n_past + i);
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = i >= first_logit;
+    }
+    const int32_t code = llama_decode(s.ctx.get(), batch);
+    llama_batch_free(batch);
+    if (code == 2) throw Interrupted();
+    if (code != 0) throw engine_error(fmt::format("decode {} tokens at position {} (code {})", n, s.n_past, code));
+}
+
+}  // namespace
+
+std::span<const float> Session::decode(std::span<const int32_t> tokens, int64_t first_logit) {
+    const auto n = static_cast<int64_t>(tokens.size());
+    if (impl_->n_past + n > n_ctx())
+        throw UsageError(fmt::format("{} tokens after {} do not fit a context of {}; use a larger --ctx", n, impl_->n_past, n_ctx()));
+    for (const int32_t token : tokens)
+        if (token < 0 || token >= n_vocab()) throw UsageError(fmt::format("token {} is outside the vocabulary of {}", token, n_vocab()));
+
+    impl_->logits.resize(static_cast<size_t>(std::max<int64_t>(0, n - first_logit) * n_vocab()));
+    float* out = impl_->logits.data();
+    for (int64_t at = 0; at < n; at += impl_->n_batch) {
+        check_interrupt();
+        const int64_t count = std::min(impl_->n_batch, n - at);
+        const int64_t first = std::clamp<int64_t>(first_logit - at, 0, count);
+        decode_batch(*impl_, tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(count)), first);
+        impl_->n_past += count;
+        if (first == count) continue;
+        const int64_t n_floats = (count - first) * n_vocab();
+        std::memcpy(out, llama_get_logits(impl_->ctx.get()), static_cast<size_t>(n_floats) * sizeof(float));
+        out += n_floats;
+    }
+    return impl_->logits;
+}
+
+void Session::truncate(int64_t n_past) {
+    const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
+    if (n_past <= 0) llama_memory_clear(memory, true);
+    else if (!llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(n_past), -1))
+        throw EngineError("this model's memory can't forget part of its context");
+    impl_->n_past = std::max<int64_t>(0, std::min(n_past, impl_->n_past));
+}
+
+bool Session::shift(int64_t n_keep, int64_t n_discard) {
+    const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
+    if (!llama_memory_can_shift(memory) || n_keep + n_discard > impl_->n_past) return false;
+    const auto from = static_cast<llama_pos>(n_keep);
+    const auto to = static_cast<llama_pos>(n_keep + n_discard);
+    if (!llama_memory_seq_rm(memory, 0, from, to)) return false;
+    llama_memory_seq_add(memory, 0, to, static_cast<llama_pos>(impl_->n_past), -static_cast<llama_pos>(n_discard));
+    impl_->n_past -= n_discard;
+    return true;
+}
+
+}  // namespace ech0

@@ -1,0 +1,34 @@
+#include "runtime/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include "ech0/error.h"
+#include "runtime/engine.h"
+
+namespace ech0 {
+
+std::vector<int32_t> tokenize(const llama_vocab* vocab, std::string_view text, bool add_special, bool parse_special) {
+    if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE) throw UsageError("this file has no tokenizer (tokenizer.ggml.model is no_vocab): it can't read text");
+    if (text.size() > INT32_MAX / 2) throw UsageError(fmt::format("text of {} bytes: at most {} at a time", text.size(), INT32_MAX / 2));
+    const auto n_text = static_cast<int32_t>(text.size());
+    std::vector<int32_t> tokens(text.size() + 8);
+    int32_t n = llama_tokenize(vocab, text.data(), n_text, tokens.data(), static_cast<int32_t>(tokens.size()), add_special, parse_special);
+    if (n < 0) {  // more tokens than bytes: the engine says how many
+        tokens.resize(static_cast<size_t>(-n));
+        n = llama_tokenize(vocab, text.data(), n_text, tokens.data(), -n, add_special, parse_special);
+    }
+    if (n < 0) throw engine_error("tokenize the text");
+    tokens.resize(static_cast<size_t>(n));
+    return tokens;
+}
+
+Tokenizer::Tokenizer(const Model& model) {
+    start_engine();
+    clear_engine_message();
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = true;
+    model_.reset(llama_model_load_from_file(model.files.front().string().c_str(), params));
+    if (!model_) throw engine_error("load the vocabulary of " + model.files.front().string());
+}
+
+}  // namespace ech0

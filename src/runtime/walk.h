@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "ech0/model.h"
+#include "ech0/progress.h"
+#include "runtime/segment.h"
+
+namespace ech0 {
+
+/// Token sequences that are run independently of each other, each from its own beginning.
+using Chunks = std::vector<std::vector<int32_t>>;
+
+struct Walk {
+    SegmentOptions options;
+    const ActivationSink* sink = nullptr;                                          ///< sees inputs of every product
+    std::function<void(int64_t chunk, std::span<const float> logits)> on_logits;  ///< [n_tokens, n_vocab]
+    std::string stage;                                                            ///< for progress
+    Progress progress;
+};
+
+/// Run chunks through one version of the model. One segment and all hidden states are in memory, never the model.
+/// @throws EngineError; Interrupted
+void walk_model(const Model& model, const Weights& weights, const Chunks& chunks, const Walk& walk);
+
+/// What enters the first segment: the chunk's tokens, or their embeddings where layers are run one by one.
+std::vector<std::vector<float>> enter(const Model& model, const Weights& weights, const Chunks& chunks);
+
+/// Bytes that a segment of this model takes at most in `weights`: its layer, and the embedding where it has the head.
+int64_t largest_segment_bytes(const Model& model, const Weights& weights);
+
+}  // namespace ech0
