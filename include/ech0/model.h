@@ -31,7 +31,7 @@ struct MetaValue {
     MetaScalar scalar;                    ///< the value, unless this is an array
     bool is_array = false;
     int64_t array_size = 0;
-    std::vector<MetaScalar> elements;     ///< all of them for numbers and bools; for strings the first 16
+    std::vector<MetaScalar> elements;     ///< all if they are at most 4096 numbers or bools; of strings the first 16
 };
 
 /// The anatomy of a model file: what its metadata and tensor index say, checked, without touching the weights.
