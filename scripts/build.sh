@@ -18,8 +18,6 @@ case " ${flags[*]-} " in
     *)
         prefix="$(scripts/engine.sh)"
         flags+=("-DECH0_LLAMA_PREFIX=$prefix")
-        # CMake remembers every library that it found: after a change of engine it must look again.
-        if ! grep -qsx "ECH0_LLAMA_PREFIX:PATH=$prefix" "$build_dir/CMakeCache.txt"; then flags+=(--fresh); fi
         ;;
 esac
 cmake -S . -B "$build_dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache \

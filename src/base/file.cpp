@@ -27,10 +27,12 @@ std::string shown(const fs::path& path) { return printable(path.string(), 400); 
 
 std::string remedy(int code) {
     switch (code) {
-        case EACCES: case EPERM: return "check its permissions, or run as its owner";
+        case EACCES:
+        case EPERM: return "check its permissions, or run as its owner";
         case ENOENT: return "check the path";
         case EROFS: return "choose a folder on a disk that can be written";
-        case EMFILE: case ENFILE: return "raise the limit of open files (ulimit -n)";
+        case EMFILE:
+        case ENFILE: return "raise the limit of open files (ulimit -n)";
         case EISDIR: return "name a file, not a folder";
         default: return "";
     }
@@ -48,20 +50,21 @@ int64_t free_bytes(const fs::path& folder) {
     return failure ? -1 : static_cast<int64_t>(space.available);
 }
 
-fs::path folder_of(const fs::path& file) {
-    return file.has_parent_path() ? file.parent_path() : fs::path(".");
-}
+fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
 FileError disk_full(const fs::path& target, int64_t needed_bytes, int64_t available_bytes) {
-    return FileError(fmt::format("write {}: the disk is full: {} needed, {} free; make room or name a file on another disk",
-                                 shown(target), format_disk(needed_bytes), format_disk(std::max<int64_t>(0, available_bytes))));
+    return FileError(
+        fmt::format("write {}: the disk is full: {} needed, {} free; make room or name a file on another disk",
+                    shown(target), format_disk(needed_bytes), format_disk(std::max<int64_t>(0, available_bytes))));
 }
 
 // An open file descriptor that closes itself.
 class Descriptor {
 public:
     explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     int get() const { return fd_; }
@@ -75,10 +78,11 @@ private:
 MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
     const Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hang us
     if (file.get() < 0) throw system_error("open", path_, errno);
-    struct stat status{};
+    struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw system_error("look at", path_, errno);
     if (S_ISDIR(status.st_mode)) throw system_error("open", path_, EISDIR);
-    if (!S_ISREG(status.st_mode)) throw FileError(fmt::format("open {}: not a regular file; copy it to one first", shown(path_)));
+    if (!S_ISREG(status.st_mode))
+        throw FileError(fmt::format("open {}: not a regular file; copy it to one first", shown(path_)));
     size_bytes_ = status.st_size;
     if (size_bytes_ == 0) return;  // mmap refuses length 0
     void* const at = ::mmap(nullptr, static_cast<size_t>(size_bytes_), PROT_READ, MAP_SHARED, file.get(), 0);
@@ -89,7 +93,9 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
 MappedFile::~MappedFile() { unmap(); }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_bytes_(std::exchange(other.size_bytes_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_bytes_(std::exchange(other.size_bytes_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     if (this != &other) {
@@ -144,7 +150,8 @@ AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)) {
     if (target_.filename().empty() || fs::is_directory(target_)) throw system_error("write", target_, EISDIR);
     part_ = folder_of(target_) / ("." + target_.filename().string() + ".ech0-part");
     if (!fs::is_directory(folder_of(target_))) {
-        throw FileError(fmt::format("write {}: there is no folder {}; create it first", shown(target_), shown(folder_of(target_))));
+        throw FileError(
+            fmt::format("write {}: there is no folder {}; create it first", shown(target_), shown(folder_of(target_))));
     }
     open_part();
 }
@@ -155,16 +162,20 @@ void AtomicFile::open_part() {
     int64_t left_over_bytes = 0;
     for (;;) {
         fd_ = ::open(part_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (fd_ < 0) throw errno == ENOSPC ? disk_full(target_, 1, free_bytes(folder_of(target_))) : system_error("write", target_, errno);
+        if (fd_ < 0)
+            throw errno == ENOSPC ? disk_full(target_, 1, free_bytes(folder_of(target_)))
+                                  : system_error("write", target_, errno);
         if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
             const int code = errno;
             ::close(std::exchange(fd_, -1));
             if (code == EWOULDBLOCK) {
-                throw FileError(fmt::format("write {}: another process is writing it now; wait for it, or name another file", shown(target_)));
+                throw FileError(fmt::format(
+                    "write {}: another process is writing it now; wait for it, or name another file", shown(target_)));
             }
             throw system_error("lock", part_, code);
         }
-        struct stat ours{}, named{};
+        struct stat ours {
+        }, named{};
         if (::fstat(fd_, &ours) == 0 && ::stat(part_.c_str(), &named) == 0 && ours.st_ino == named.st_ino) {
             left_over_bytes = ours.st_size;
             break;
@@ -179,8 +190,11 @@ void AtomicFile::open_part() {
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : target_(std::move(other.target_)), part_(std::move(other.part_)), fd_(std::exchange(other.fd_, -1)),
-      size_bytes_(other.size_bytes_), expected_bytes_(other.expected_bytes_) {}
+    : target_(std::move(other.target_)),
+      part_(std::move(other.part_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_bytes_(other.size_bytes_),
+      expected_bytes_(other.expected_bytes_) {}
 
 AtomicFile::~AtomicFile() {
     if (fd_ < 0) return;
@@ -193,7 +207,8 @@ void AtomicFile::close_part() noexcept { ::close(std::exchange(fd_, -1)); }
 void AtomicFile::expect_size(int64_t size_bytes) {
     expected_bytes_ = size_bytes;
     const int64_t available = free_bytes(folder_of(target_));
-    if (available >= 0 && available < size_bytes - size_bytes_) throw disk_full(target_, size_bytes - size_bytes_, available);
+    if (available >= 0 && available < size_bytes - size_bytes_)
+        throw disk_full(target_, size_bytes - size_bytes_, available);
 }
 
 void AtomicFile::write_all(int64_t offset_bytes, const void* data, size_t size) {
@@ -207,7 +222,8 @@ void AtomicFile::write_all(int64_t offset_bytes, const void* data, size_t size) 
             throw disk_full(target_, needed, free_bytes(folder_of(target_)));
         }
         if (written < 0 && errno == EFBIG) {
-            throw FileError(fmt::format("write {}: more than this disk or this user's limit (ulimit -f) allows for one file", shown(target_)));
+            throw FileError(fmt::format(
+                "write {}: more than this disk or this user's limit (ulimit -f) allows for one file", shown(target_)));
         }
         if (written < 0) throw system_error("write", target_, errno);
         from += written;
@@ -234,11 +250,13 @@ void AtomicFile::write_at(int64_t offset_bytes, const void* data, size_t size) {
 
 void AtomicFile::commit() {
     if (::fsync(fd_) != 0) {
-        throw errno == ENOSPC ? disk_full(target_, size_bytes_, free_bytes(folder_of(target_))) : system_error("flush", target_, errno);
+        throw errno == ENOSPC ? disk_full(target_, size_bytes_, free_bytes(folder_of(target_)))
+                              : system_error("flush", target_, errno);
     }
     if (::rename(part_.c_str(), target_.c_str()) != 0) throw system_error("rename to", target_, errno);
     close_part();
-    // The name is durable only when the folder is; some file systems refuse to sync one, and then there is no more to do.
+    // The name is durable only when the folder is; some file systems refuse to sync one, and then there is no more to
+    // do.
     const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.get() >= 0) ::fsync(folder.get());
 }

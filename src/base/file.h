@@ -37,8 +37,8 @@ private:
     int64_t size_bytes_ = 0;
 };
 
-/// A file that appears under its name only when it is whole. Until `commit` the bytes go to `.NAME.ech0-part` beside the
-/// target; without a commit that one is removed. One left over by a killed program is written over by the next.
+/// A file that appears under its name only when it is whole. Until `commit` the bytes go to `.NAME.ech0-part` beside
+/// the target; without a commit that one is removed. One left over by a killed program is written over by the next.
 class AtomicFile {
 public:
     /// @throws FileError if the folder can't be written, or another process is writing the same target

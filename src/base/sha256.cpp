@@ -89,8 +89,7 @@ void remember(const std::filesystem::path& memo, const std::string& hash) {
         out.write(hash.data(), hash.size());
         out.commit();
     } catch (const FileError&) {
-    } catch (const std::filesystem::filesystem_error&) {
-    }
+    } catch (const std::filesystem::filesystem_error&) {}
 }
 
 }  // namespace

@@ -22,10 +22,20 @@ constexpr int64_t kib = 1024, mib = kib * 1024, gib = mib * 1024, tib = gib * 10
 constexpr int64_t kb = 1000, mb = kb * 1000, gb = mb * 1000, tb = gb * 1000;
 
 constexpr std::array<Unit, 14> units = {{
-    {"", 1}, {"b", 1},
-    {"k", kib}, {"m", mib}, {"g", gib}, {"t", tib},
-    {"kib", kib}, {"mib", mib}, {"gib", gib}, {"tib", tib},
-    {"kb", kb}, {"mb", mb}, {"gb", gb}, {"tb", tb},
+    {"", 1},
+    {"b", 1},
+    {"k", kib},
+    {"m", mib},
+    {"g", gib},
+    {"t", tib},
+    {"kib", kib},
+    {"mib", mib},
+    {"gib", gib},
+    {"tib", tib},
+    {"kb", kb},
+    {"mb", mb},
+    {"gb", gb},
+    {"tb", tb},
 }};
 
 // A decimal number read without floating point, so that 2.3kB is 2300 bytes and not 2299.
@@ -99,8 +109,8 @@ double parse_bits_per_weight(std::string_view text) {
         place /= 10;
     }
     if (!is_number || bits <= 0 || bits > 32) {
-        throw UsageError(fmt::format("'{}' is no number of bits per weight in (0, 32]: write 3.5bpw or 3.5",
-                                     printable(text)));
+        throw UsageError(
+            fmt::format("'{}' is no number of bits per weight in (0, 32]: write 3.5bpw or 3.5", printable(text)));
     }
     return bits;
 }

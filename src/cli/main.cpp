@@ -1,3 +1,171 @@
-#include <fmt/format.h>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <vector>
 
-int main() { fmt::print("ech0 {}\n", ECH0_VERSION); }
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/interrupt.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "ech0/error.h"
+#include "runtime/engine.h"
+
+namespace ech0 {
+namespace {
+
+void add_commands(CommandLine& line) { add_inspect(line); }
+
+void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }
+
+// Letters to insert, remove or change to come from one word to the other. Source: Levenshtein 1966.
+size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    for (size_t j = 0; j <= b.size(); j++) row[j] = j;
+    for (size_t i = 1; i <= a.size(); i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.size(); j++) {
+            const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row[b.size()];
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& known) {
+    const auto found = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+        return edit_distance(word, a) < edit_distance(word, b);
+    });
+    const bool near = found != known.end() && edit_distance(word, *found) <= std::max<size_t>(1, word.size() / 3);
+    return near ? *found : "";
+}
+
+std::vector<std::string> command_names(const CommandLine& line) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : line.app.get_subcommands({})) names.push_back(command->get_name());
+    return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : command.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return names;
+}
+
+// The command that was being read when parsing stopped.
+const CLI::App& parsed_command(const CommandLine& line) {
+    const std::vector<CLI::App*> commands = line.app.get_subcommands();
+    return commands.empty() ? line.app : *commands.front();
+}
+
+std::string help_hint(const CLI::App& command) {
+    return command.get_parent() == nullptr ? "see 'ech0 -h'" : fmt::format("see 'ech0 {} -h'", command.get_name());
+}
+
+// -h is the reference; --help begins with what people came for, examples.
+void print_help(const CommandLine& line, const CLI::App& command, bool with_examples) {
+    const std::string help = command.help(command.get_parent() == nullptr ? "" : "ech0");
+    print(with_examples ? fmt::format("Examples:\n{}\n\n{}", line.examples.at(&command), help) : help);
+}
+
+std::string explain_extra(const CLI::App& command) {
+    const std::string extra = command.remaining(true).front();
+    const std::string name = extra.substr(0, extra.find('='));
+    if (!name.starts_with("-")) return fmt::format("'{}' is one argument too many", name);
+    const std::string meant = nearest(name, option_names(command));
+    return fmt::format("no option '{}'{}", name, meant.empty() ? "" : fmt::format(", did you mean '{}'?", meant));
+}
+
+int explain_usage(const CommandLine& line, const CLI::ParseError& error, bool nothing_asked) {
+    const CLI::App& command = parsed_command(line);
+    std::string what = error.what();
+    // A word that belongs nowhere explains more than what CLI11 misses because of it.
+    if (!command.remaining(true).empty()) what = explain_extra(command);
+    if (nothing_asked) what = fmt::format("no command; there are {}", fmt::join(command_names(line), ", "));
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    complain(fmt::format("{}; {}", what, help_hint(command)));
+    return exit_error;
+}
+
+// CLI11 would take an unknown command for a stray argument.
+void check_command(const CommandLine& line, const std::vector<std::string>& arguments) {
+    if (arguments.empty() || arguments[0].starts_with("-")) return;
+    const std::vector<std::string> names = command_names(line);
+    if (std::find(names.begin(), names.end(), arguments[0]) != names.end()) return;
+    const std::string meant = nearest(arguments[0], names);
+    throw UsageError(fmt::format("no command '{}'; {}", printable(arguments[0]),
+                                 meant.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                               : fmt::format("did you mean '{}'?", meant)));
+}
+
+// @return the exit code if the line was answered by parsing alone
+std::optional<int> parse(CommandLine& line, const std::vector<std::string>& arguments) {
+    try {
+        check_command(line, arguments);
+        line.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them backwards
+        return std::nullopt;
+    } catch (const CLI::CallForHelp&) {
+        print_help(line, parsed_command(line),
+                   std::find(arguments.begin(), arguments.end(), "--help") != arguments.end());
+        return exit_yes;
+    } catch (const CLI::CallForVersion&) {
+        print(fmt::format("ech0 {} on {}\n", ECH0_VERSION, engine_description()));
+        return exit_yes;
+    } catch (const CLI::ParseError& error) {
+        return explain_usage(line, error, arguments.empty());
+    }
+}
+
+int run(const std::vector<std::string>& arguments) {
+    CommandLine line;
+    line.app.description("Make a language model fit the machine you have, and prove that it still thinks.");
+    line.app.name("ech0");
+    line.app.require_subcommand(1);
+    line.app.set_help_flag("-h,--help", "this help; --help begins with examples");
+    line.app.set_version_flag("--version", std::string(ECH0_VERSION), "versions of ech0 and of the engine");
+    line.examples[&line.app] = "  ech0 inspect model.gguf      what is in this file";
+    line.app.get_formatter()->label("TEXT", "");
+    line.app.get_formatter()->label("REQUIRED", "");
+    line.app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    add_commands(line);
+    if (const std::optional<int> answered = parse(line, arguments)) return *answered;
+    return line.chosen();
+}
+
+void prepare_signals() {
+    install_interrupt_handler();
+    std::signal(SIGPIPE, SIG_IGN);  // print() sees a closed pipe and ends the work in order, with no half file left
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit of file size is an error of write(), not death
+}
+
+}  // namespace
+}  // namespace ech0
+
+int main(int argc, char** argv) {
+    using namespace ech0;
+    prepare_signals();
+    try {
+        return run({argv + 1, argv + argc});
+    } catch (const Interrupted&) {
+        complain("interrupted");
+        return exit_interrupted;
+    } catch (const ClosedPipe&) {
+        return exit_yes;
+    } catch (const std::bad_alloc&) {
+        complain("out of memory: close other programs, or give --memory a smaller size");
+    } catch (const std::system_error& error) {
+        if (error.code() == std::errc::broken_pipe) return exit_yes;
+        complain(error.what());
+    } catch (const std::exception& error) {
+        complain(error.what());
+    }
+    return exit_error;
+}

@@ -1,7 +1,7 @@
-// Where the rules come from: the GGML_ASSERTs in llama.cpp's llama_model_base::load_hparams, llama_vocab::impl::load, the
-// graphs in src/models/*.cpp and the operators they call (ggml_rope: n_dims even and at most the head; ggml_rms_norm:
-// eps >= 0; ggml_mul, ggml_add: F32 only; ggml_mul_mat: heads a multiple of KV heads). tests/model/engine_rules_test.cpp
-// damages files at random and runs what passes here through the engine.
+// Where the rules come from: the GGML_ASSERTs in llama.cpp's llama_model_base::load_hparams, llama_vocab::impl::load,
+// the graphs in src/models/*.cpp and the operators they call (ggml_rope: n_dims even and at most the head;
+// ggml_rms_norm: eps >= 0; ggml_mul, ggml_add: F32 only; ggml_mul_mat: heads a multiple of KV heads).
+// tests/model/engine_rules_test.cpp damages files at random and runs what passes here through the engine.
 
 #include "model/engine_rules.h"
 
@@ -20,8 +20,8 @@
 namespace ech0 {
 namespace {
 
-constexpr int64_t most_layers = 512;    // LLAMA_MAX_LAYERS
-constexpr int64_t most_experts = 1024;  // LLAMA_MAX_EXPERTS
+constexpr int64_t most_layers = 512;              // LLAMA_MAX_LAYERS
+constexpr int64_t most_experts = 1024;            // LLAMA_MAX_EXPERTS
 constexpr int64_t most_width = int64_t{1} << 24;  // wider than any model; products of two and a layer count fit 63 bits
 constexpr int64_t most_context = (int64_t{1} << 31) - 1;
 
@@ -37,7 +37,8 @@ public:
     // name: a key without the architecture
     void in_range(std::string_view name, int64_t found, int64_t least, int64_t most) const {
         if (found >= least && found <= most) return;
-        throw first_.error(fmt::format("key '{}' is {}, wanted {} to {}: the file is damaged", printable(key(name)), found, least, most));
+        throw first_.error(fmt::format("key '{}' is {}, wanted {} to {}: the file is damaged", printable(key(name)),
+                                       found, least, most));
     }
 
     void wanted(bool holds, std::string_view what) const {
@@ -69,7 +70,8 @@ void check_heads(const Model& model, const Rules& rules) {
 }
 
 void check_experts(const Model& model, const Rules& rules) {
-    const int64_t n_group = rules.integer("expert_group_count", 0), n_group_used = rules.integer("expert_group_used_count", 0);
+    const int64_t n_group = rules.integer("expert_group_count", 0),
+                  n_group_used = rules.integer("expert_group_used_count", 0);
     if (model.architecture.starts_with("hunyuan") && model.n_expert <= 1) return;  // the engine clears both
     rules.in_range("expert_count", model.n_expert, 0, most_experts);
     rules.in_range("expert_used_count", model.n_expert_used, model.n_expert > 0 ? 1 : 0, model.n_expert);
@@ -84,13 +86,15 @@ void check_experts(const Model& model, const Rules& rules) {
 void check_constants(const Model& model, const Rules& rules) {
     for (const char* name : {"attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"}) {
         const double epsilon = find_number(model.metadata, rules.key(name)).value_or(0);
-        rules.wanted(std::isfinite(epsilon) && epsilon >= 0,
-                     fmt::format("key '{}' is {}, wanted a small positive number", printable(rules.key(name)), epsilon));
+        rules.wanted(
+            std::isfinite(epsilon) && epsilon >= 0,
+            fmt::format("key '{}' is {}, wanted a small positive number", printable(rules.key(name)), epsilon));
     }
     const std::string scaling = find_string(model.metadata, rules.key("rope.scaling.type")).value_or("none");
     static const std::set<std::string> scalings = {"none", "linear", "yarn", "longrope"};
-    rules.wanted(scalings.contains(scaling), fmt::format("key '{}' is '{}', wanted one of {}", printable(rules.key("rope.scaling.type")),
-                                                         printable(scaling), fmt::join(scalings, ", ")));
+    rules.wanted(scalings.contains(scaling),
+                 fmt::format("key '{}' is '{}', wanted one of {}", printable(rules.key("rope.scaling.type")),
+                             printable(scaling), fmt::join(scalings, ", ")));
     rules.in_range("pooling_type", rules.integer("pooling_type", 0), 0, 4);
 }
 
@@ -106,8 +110,9 @@ void check_vocabulary(const GgufFile& first) {
         std::string_view text = tokens[i].substr(0, tokens[i].find('\0'));
         if (text.empty()) text = named.emplace_back(fmt::format("[EMPTY_{}]", i));
         if (!seen.insert(text).second) {
-            throw first.error(fmt::format("key 'tokenizer.ggml.tokens': token {} is '{}', which an earlier one is too: the file is damaged",
-                                          i, printable(text)));
+            throw first.error(fmt::format(
+                "key 'tokenizer.ggml.tokens': token {} is '{}', which an earlier one is too: the file is damaged", i,
+                printable(text)));
         }
     }
 }
@@ -115,13 +120,13 @@ void check_vocabulary(const GgufFile& first) {
 // What is known here of an architecture's layout; src/models/NAME.cpp of llama.cpp is the source.
 struct Layout {
     std::string_view architecture;
-    bool q_is_n_embd = false;       // wq is n_embd x n_embd whatever the head size
-    bool qk_norm = false;           // norms on every head of Q and K
-    bool post_norms = false;        // norms after attention and after the feed-forward block
-    bool layers_vary = false;       // layers may have their own widths, or no attention, or no feed-forward block
+    bool q_is_n_embd = false;  // wq is n_embd x n_embd whatever the head size
+    bool qk_norm = false;      // norms on every head of Q and K
+    bool post_norms = false;   // norms after attention and after the feed-forward block
+    bool layers_vary = false;  // layers may have their own widths, or no attention, or no feed-forward block
     bool may_have_experts = false;
     bool always_experts = false;
-    bool partial_rope = false;      // n_rot may be below the head size
+    bool partial_rope = false;  // n_rot may be below the head size
 };
 
 constexpr Layout layouts[] = {
@@ -162,14 +167,15 @@ private:
     void has(const std::string& name, const std::vector<int64_t>& shape) const {
         const Tensor* const tensor = model_.find(name);
         if (tensor == nullptr) {
-            throw first_.error(fmt::format("tensor {} is missing, wanted for a {} model of {} layers: fetch the file again", name,
-                                           model_.architecture, model_.n_layer));
+            throw first_.error(
+                fmt::format("tensor {} is missing, wanted for a {} model of {} layers: fetch the file again", name,
+                            model_.architecture, model_.n_layer));
         }
         std::vector<int64_t> found = tensor->shape;
         while (found.size() > shape.size() && found.back() == 1) found.pop_back();
         if (found != shape) {
-            throw first_.error(fmt::format("tensor {} has shape {}, wanted {} by the file's keys: the file is damaged", name,
-                                           tensor->shape, shape));
+            throw first_.error(fmt::format("tensor {} has shape {}, wanted {} by the file's keys: the file is damaged",
+                                           name, tensor->shape, shape));
         }
     }
 
@@ -188,9 +194,11 @@ private:
         const int64_t n_rot = rules_.integer("rope.dimension_count", head_k);
         rules_.in_range("rope.dimension_count", n_rot, layout_.partial_rope ? 2 : head_k, head_k);
         rules_.wanted(n_rot % 2 == 0, fmt::format("{} dimensions are rotated, wanted an even number", n_rot));
-        rules_.in_range("expert_count", model_.n_expert, layout_.always_experts ? 1 : 0, layout_.may_have_experts ? most_experts : 0);
-        rules_.wanted(find_bool(model_.metadata, rules_.key("attention.causal")).value_or(true),
-                      fmt::format("key '{}' is false, wanted a model that generates text", rules_.key("attention.causal")));
+        rules_.in_range("expert_count", model_.n_expert, layout_.always_experts ? 1 : 0,
+                        layout_.may_have_experts ? most_experts : 0);
+        rules_.wanted(
+            find_bool(model_.metadata, rules_.key("attention.causal")).value_or(true),
+            fmt::format("key '{}' is false, wanted a model that generates text", rules_.key("attention.causal")));
     }
 
     void check_types() const {
@@ -198,8 +206,9 @@ private:
             const bool is_float = tensor.type == GGML_TYPE_F32;
             const bool decodes = ggml_get_type_traits(static_cast<ggml_type>(tensor.type))->to_float != nullptr;
             if (tensor.n_rows() == 1 ? !is_float : !is_float && !decodes) {
-                throw first_.error(fmt::format("tensor {} has type {}, wanted {}: the file is damaged", printable(tensor.name),
-                                               tensor.type_name, tensor.n_rows() == 1 ? "f32" : "a type of weights"));
+                throw first_.error(fmt::format("tensor {} has type {}, wanted {}: the file is damaged",
+                                               printable(tensor.name), tensor.type_name,
+                                               tensor.n_rows() == 1 ? "f32" : "a type of weights"));
             }
         }
     }
@@ -246,7 +255,8 @@ private:
 
     void check_expert_tensors(const std::string& blk, int64_t n_ff) const {
         const int64_t n_embd = model_.n_embd, n_expert = model_.n_expert;
-        const int64_t n_ff_exp = layout_.always_experts ? rules_.integer("expert_feed_forward_length", n_ff / model_.n_expert_used) : n_ff;
+        const int64_t n_ff_exp =
+            layout_.always_experts ? rules_.integer("expert_feed_forward_length", n_ff / model_.n_expert_used) : n_ff;
         has(blk + "ffn_norm.weight", {n_embd});
         has(blk + "ffn_gate_inp.weight", {n_embd, n_expert});
         has(blk + "ffn_gate_exps.weight", {n_embd, n_ff_exp, n_expert});

@@ -53,8 +53,9 @@ public:
     std::string_view read_string(std::string_view thing) {
         const uint64_t size = read<uint64_t>(thing);
         if (size >= most_elements) {
-            throw gguf_.error(fmt::format("{} claims a length of {} bytes, more than the {} a string may have: the file is damaged",
-                                          thing, size, most_elements));
+            throw gguf_.error(
+                fmt::format("{} claims a length of {} bytes, more than the {} a string may have: the file is damaged",
+                            thing, size, most_elements));
         }
         return {reinterpret_cast<const char*>(take(size, thing)), static_cast<size_t>(size)};
     }
@@ -62,9 +63,10 @@ public:
 private:
     const uint8_t* take(uint64_t size, std::string_view thing) {
         if (size > static_cast<uint64_t>(left_bytes())) {
-            throw gguf_.error(fmt::format("the file ends at byte {}, inside {}, which needs {} bytes from byte {}: "
-                                          "the download is incomplete or the file is damaged",
-                                          gguf_.file.size_bytes(), thing, size, at_));
+            throw gguf_.error(
+                fmt::format("the file ends at byte {}, inside {}, which needs {} bytes from byte {}: "
+                            "the download is incomplete or the file is damaged",
+                            gguf_.file.size_bytes(), thing, size, at_));
         }
         const uint8_t* const here = gguf_.file.data() + at_;
         at_ += static_cast<int64_t>(size);
@@ -77,10 +79,17 @@ private:
 
 int64_t scalar_size_bytes(int32_t type) {
     switch (type) {
-        case GGUF_TYPE_UINT8: case GGUF_TYPE_INT8: case GGUF_TYPE_BOOL: return 1;
-        case GGUF_TYPE_UINT16: case GGUF_TYPE_INT16: return 2;
-        case GGUF_TYPE_UINT32: case GGUF_TYPE_INT32: case GGUF_TYPE_FLOAT32: return 4;
-        case GGUF_TYPE_UINT64: case GGUF_TYPE_INT64: case GGUF_TYPE_FLOAT64: return 8;
+        case GGUF_TYPE_UINT8:
+        case GGUF_TYPE_INT8:
+        case GGUF_TYPE_BOOL: return 1;
+        case GGUF_TYPE_UINT16:
+        case GGUF_TYPE_INT16: return 2;
+        case GGUF_TYPE_UINT32:
+        case GGUF_TYPE_INT32:
+        case GGUF_TYPE_FLOAT32: return 4;
+        case GGUF_TYPE_UINT64:
+        case GGUF_TYPE_INT64:
+        case GGUF_TYPE_FLOAT64: return 8;
         default: return 0;
     }
 }
@@ -108,8 +117,10 @@ void read_array(const GgufFile& gguf, Cursor& in, GgufEntry& entry, std::string_
     const uint64_t count = in.read<uint64_t>(thing);
     const int64_t least_bytes = entry.element_type == GGUF_TYPE_STRING ? 8 : scalar_size_bytes(entry.element_type);
     if (count >= most_elements || static_cast<int64_t>(count) > in.left_bytes() / least_bytes) {
-        throw gguf.error(fmt::format("{} claims {} elements, and {} bytes are left in the file: "
-                                     "the download is incomplete or the file is damaged", thing, count, in.left_bytes()));
+        throw gguf.error(
+            fmt::format("{} claims {} elements, and {} bytes are left in the file: "
+                        "the download is incomplete or the file is damaged",
+                        thing, count, in.left_bytes()));
     }
     entry.offset_bytes = in.at();
     entry.value.is_array = true;
@@ -138,14 +149,15 @@ void read_entry(GgufFile& gguf, Cursor& in, int64_t number) {
     if (entry.type == GGUF_TYPE_ARRAY) {
         entry.element_type = in.read<int32_t>(thing);
         if (!is_value_type(entry.element_type)) {
-            throw gguf.error(fmt::format("{} is an array of type {}, wanted one of 0 to {} but {}: the file is damaged", thing,
-                                         entry.element_type, GGUF_TYPE_COUNT - 1, static_cast<int>(GGUF_TYPE_ARRAY)));
+            throw gguf.error(fmt::format("{} is an array of type {}, wanted one of 0 to {} but {}: the file is damaged",
+                                         thing, entry.element_type, GGUF_TYPE_COUNT - 1,
+                                         static_cast<int>(GGUF_TYPE_ARRAY)));
         }
         read_array(gguf, in, entry, thing);
     } else {
         if (!is_value_type(entry.type)) {
-            throw gguf.error(fmt::format("{} has type {}, wanted one of 0 to {}: the file is damaged", thing, entry.type,
-                                         GGUF_TYPE_COUNT - 1));
+            throw gguf.error(fmt::format("{} has type {}, wanted one of 0 to {}: the file is damaged", thing,
+                                         entry.type, GGUF_TYPE_COUNT - 1));
         }
         entry.offset_bytes = in.at();
         entry.value.scalar = read_scalar(in, entry.type, thing);
@@ -157,10 +169,12 @@ void read_entry(GgufFile& gguf, Cursor& in, int64_t number) {
 
 // What people download instead of a model, by how it begins.
 std::string_view mistaken_for(std::string_view start) {
-    if (start.starts_with("version https://git-lfs")) return "this is a Git LFS pointer: fetch the file itself (git lfs pull)";
+    if (start.starts_with("version https://git-lfs"))
+        return "this is a Git LFS pointer: fetch the file itself (git lfs pull)";
     if (start.starts_with("<")) return "this is a web page: fetch the file itself, not the page that shows it";
     if (start.starts_with("PK")) return "this is a zip archive (a PyTorch file?): unpack or convert it to GGUF first";
-    if (start.size() > 8 && start[8] == '{') return "this is a safetensors file: convert it to GGUF first (llama.cpp's convert_hf_to_gguf.py)";
+    if (start.size() > 8 && start[8] == '{')
+        return "this is a safetensors file: convert it to GGUF first (llama.cpp's convert_hf_to_gguf.py)";
     if (start.starts_with("lmgg") || start.starts_with("tjgg") || start.starts_with("fmgg")) {
         return "this is a model of before August 2023: fetch it as GGUF";
     }
@@ -173,16 +187,19 @@ void check_magic(const GgufFile& gguf) {
                                  static_cast<size_t>(std::min<int64_t>(gguf.file.size_bytes(), 32)));
     if (start.starts_with("GGUF")) return;
     if (std::string_view("GGUF").starts_with(start)) {
-        throw gguf.error(fmt::format("the file has {} bytes, too few for a model: the download is incomplete", start.size()));
+        throw gguf.error(
+            fmt::format("the file has {} bytes, too few for a model: the download is incomplete", start.size()));
     }
-    throw gguf.error(fmt::format("it begins with '{}', wanted 'GGUF': {}", printable(start.substr(0, 4)), mistaken_for(start)));
+    throw gguf.error(
+        fmt::format("it begins with '{}', wanted 'GGUF': {}", printable(start.substr(0, 4)), mistaken_for(start)));
 }
 
 void check_version(const GgufFile& gguf) {
     if (gguf.version == 2 || gguf.version == 3) return;
-    const std::string_view why = (gguf.version & 0xFFFF) == 0 ? "it was made for a big-endian machine; convert it again for this one"
-                                 : gguf.version == 1          ? "the engine no longer reads that; fetch a newer conversion"
-                                                              : "the file is damaged, or needs a newer ech0";
+    const std::string_view why = (gguf.version & 0xFFFF) == 0
+                                     ? "it was made for a big-endian machine; convert it again for this one"
+                                 : gguf.version == 1 ? "the engine no longer reads that; fetch a newer conversion"
+                                                     : "the file is damaged, or needs a newer ech0";
     throw gguf.error(fmt::format("GGUF version {}, wanted 2 or 3: {}", gguf.version, why));
 }
 
@@ -190,8 +207,8 @@ int64_t read_alignment(const GgufFile& gguf) {
     const GgufEntry* const entry = gguf.find(GGUF_KEY_GENERAL_ALIGNMENT);
     if (entry == nullptr) return GGUF_DEFAULT_ALIGNMENT;
     if (entry->type != GGUF_TYPE_UINT32) {
-        throw gguf.error(fmt::format("key '{}' has type {}, wanted {} (u32): the file is damaged", GGUF_KEY_GENERAL_ALIGNMENT,
-                                     entry->type, static_cast<int>(GGUF_TYPE_UINT32)));
+        throw gguf.error(fmt::format("key '{}' has type {}, wanted {} (u32): the file is damaged",
+                                     GGUF_KEY_GENERAL_ALIGNMENT, entry->type, static_cast<int>(GGUF_TYPE_UINT32)));
     }
     const uint64_t alignment = std::get<uint64_t>(entry->value.scalar);
     // The engine needs a power of two, and asserts that mapped tensors lie at multiples of 32.
@@ -205,7 +222,8 @@ int64_t read_alignment(const GgufFile& gguf) {
 std::vector<int64_t> read_shape(const GgufFile& gguf, Cursor& in, const std::string& thing) {
     const uint32_t n_dims = in.read<uint32_t>(thing);
     if (n_dims < 1 || n_dims > GGML_MAX_DIMS) {
-        throw gguf.error(fmt::format("{} has {} dimensions, wanted 1 to {}: the file is damaged", thing, n_dims, GGML_MAX_DIMS));
+        throw gguf.error(
+            fmt::format("{} has {} dimensions, wanted 1 to {}: the file is damaged", thing, n_dims, GGML_MAX_DIMS));
     }
     std::vector<int64_t> shape;
     for (uint32_t i = 0; i < n_dims; i++) shape.push_back(in.read<int64_t>(thing));
@@ -218,8 +236,9 @@ int64_t count_elements(const GgufFile& gguf, const std::vector<int64_t>& shape, 
     for (const int64_t size : shape) {
         // As ggml has it: the product stays below INT64_MAX, strictly.
         if (size < 1 || size >= std::numeric_limits<int64_t>::max() / count) {
-            throw gguf.error(fmt::format("{} has shape {}, wanted positive sizes whose product fits 63 bits: the file is damaged",
-                                         thing, shape));
+            throw gguf.error(
+                fmt::format("{} has shape {}, wanted positive sizes whose product fits 63 bits: the file is damaged",
+                            thing, shape));
         }
         count *= size;
     }
@@ -230,12 +249,13 @@ void check_type(const GgufFile& gguf, const Tensor& tensor, const std::string& t
     const bool in_range = tensor.type >= 0 && tensor.type < GGML_TYPE_COUNT;
     const ggml_type type = static_cast<ggml_type>(in_range ? tensor.type : 0);
     if (!in_range) {
-        throw gguf.error(fmt::format("{} has type {}, and this engine knows 0 to {}: the file is damaged, or needs a newer ech0",
-                                     thing, tensor.type, GGML_TYPE_COUNT - 1));
+        throw gguf.error(
+            fmt::format("{} has type {}, and this engine knows 0 to {}: the file is damaged, or needs a newer ech0",
+                        thing, tensor.type, GGML_TYPE_COUNT - 1));
     }
     if (ggml_blck_size(type) == 0 || ggml_type_size(type) == 0) {
-        throw gguf.error(fmt::format("{} has type {} ({}), which llama.cpp no longer reads: fetch a newer conversion", thing,
-                                     tensor.type, ggml_type_name(type)));
+        throw gguf.error(fmt::format("{} has type {} ({}), which llama.cpp no longer reads: fetch a newer conversion",
+                                     thing, tensor.type, ggml_type_name(type)));
     }
     if (tensor.n_cols() % ggml_blck_size(type) != 0) {
         throw gguf.error(fmt::format("{}: {} columns, not a multiple of {} as {} needs: the file is damaged", thing,
@@ -247,8 +267,8 @@ Tensor read_tensor(const GgufFile& gguf, Cursor& in, int64_t number) {
     const std::string_view name = in.read_string(fmt::format("the name of tensor {}", number));
     const std::string thing = fmt::format("tensor {}", printable(name));
     if (name.empty() || name.size() >= GGML_MAX_NAME) {
-        throw gguf.error(fmt::format("the name of tensor {} has {} bytes, wanted 1 to {}: the file is damaged", number, name.size(),
-                                     GGML_MAX_NAME - 1));
+        throw gguf.error(fmt::format("the name of tensor {} has {} bytes, wanted 1 to {}: the file is damaged", number,
+                                     name.size(), GGML_MAX_NAME - 1));
     }
     if (name.find('\0') != std::string_view::npos) {
         throw gguf.error(fmt::format("{} has a zero byte in its name: the file is damaged", thing));
@@ -265,8 +285,8 @@ Tensor read_tensor(const GgufFile& gguf, Cursor& in, int64_t number) {
     // Only now that the blocks are known to have an addressable size may ggml multiply.
     const int64_t most_blocks = std::numeric_limits<int64_t>::max() / 2 / static_cast<int64_t>(ggml_type_size(type));
     if (tensor.n_elements / ggml_blck_size(type) > most_blocks || tensor.n_cols() > most_blocks) {
-        throw gguf.error(fmt::format("{} has shape {} of {}, too large to address: the file is damaged", thing, tensor.shape,
-                                     tensor.type_name));
+        throw gguf.error(fmt::format("{} has shape {} of {}, too large to address: the file is damaged", thing,
+                                     tensor.shape, tensor.type_name));
     }
     tensor.size_bytes = static_cast<int64_t>(ggml_row_size(type, tensor.n_cols())) * tensor.n_rows();
     const uint64_t offset = in.read<uint64_t>(thing);
@@ -284,20 +304,23 @@ void place_tensors(GgufFile& gguf) {
     int64_t next = 0, end = 0;
     for (Tensor& tensor : gguf.tensors) {
         if (tensor.offset_bytes != next) {
-            throw gguf.error(fmt::format("tensor {} lies at offset {}, wanted {}, where the one before it ends: the file is damaged",
-                                         printable(tensor.name), tensor.offset_bytes, next));
+            throw gguf.error(
+                fmt::format("tensor {} lies at offset {}, wanted {}, where the one before it ends: the file is damaged",
+                            printable(tensor.name), tensor.offset_bytes, next));
         }
         end = next + tensor.size_bytes;  // both below 2^62
         next = padded(end, gguf.alignment_bytes);
         if (next > std::numeric_limits<int64_t>::max() / 2) {
-            throw gguf.error(fmt::format("the tensors up to {} are too large to address: the file is damaged", printable(tensor.name)));
+            throw gguf.error(fmt::format("the tensors up to {} are too large to address: the file is damaged",
+                                         printable(tensor.name)));
         }
         tensor.offset_bytes += gguf.data_offset_bytes;
     }
     const int64_t needed_bytes = gguf.data_offset_bytes + end;
     if (!gguf.tensors.empty() && needed_bytes > gguf.file.size_bytes()) {
-        throw gguf.error(fmt::format("the file is {} bytes, its index needs {}: the download is incomplete; fetch it again",
-                                     gguf.file.size_bytes(), needed_bytes));
+        throw gguf.error(
+            fmt::format("the file is {} bytes, its index needs {}: the download is incomplete; fetch it again",
+                        gguf.file.size_bytes(), needed_bytes));
     }
 }
 
@@ -342,7 +365,8 @@ GgufFile read_gguf(const std::filesystem::path& path) {
     const int64_t n_tensors = in.read<int64_t>("the header");
     const int64_t n_keys = in.read<int64_t>("the header");
     if (n_tensors < 0 || n_keys < 0) {
-        throw gguf.error(fmt::format("the header claims {} tensors and {} keys: the file is damaged", n_tensors, n_keys));
+        throw gguf.error(
+            fmt::format("the header claims {} tensors and {} keys: the file is damaged", n_tensors, n_keys));
     }
     for (int64_t i = 0; i < n_keys; i++) read_entry(gguf, in, i);
     gguf.alignment_bytes = read_alignment(gguf);

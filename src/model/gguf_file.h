@@ -15,9 +15,9 @@ namespace ech0 {
 
 /// A key of the metadata, with the types it is stored as.
 struct GgufEntry {
-    int32_t type = 0;             ///< gguf_type
-    int32_t element_type = 0;     ///< gguf_type of an array's elements
-    int64_t offset_bytes = 0;     ///< of the value, or of an array's first element
+    int32_t type = 0;          ///< gguf_type
+    int32_t element_type = 0;  ///< gguf_type of an array's elements
+    int64_t offset_bytes = 0;  ///< of the value, or of an array's first element
     MetaValue value;
 
     bool is_string_array() const;
@@ -28,9 +28,9 @@ struct GgufFile {
     MappedFile file;
     uint32_t version = 0;
     int64_t alignment_bytes = 0;
-    int64_t data_offset_bytes = 0;                              ///< where the first tensor begins
+    int64_t data_offset_bytes = 0;  ///< where the first tensor begins
     std::map<std::string, GgufEntry, std::less<>> entries;
-    std::vector<Tensor> tensors;                                ///< in file order; `part` is 0
+    std::vector<Tensor> tensors;  ///< in file order; `part` is 0
 
     const GgufEntry* find(std::string_view key) const;
     /// All strings of an array of strings, as views into the file.

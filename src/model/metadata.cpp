@@ -39,7 +39,8 @@ const MetaValue* find_value(const Metadata& metadata, std::string_view key) {
 std::optional<int64_t> as_integer(const MetaScalar& scalar) {
     if (const auto* whole = std::get_if<int64_t>(&scalar)) return *whole;
     const auto* natural = std::get_if<uint64_t>(&scalar);
-    if (natural == nullptr || *natural > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
+    if (natural == nullptr || *natural > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+        return std::nullopt;
     return static_cast<int64_t>(*natural);
 }
 
@@ -48,7 +49,9 @@ std::optional<int64_t> find_integer(const Metadata& metadata, std::string_view k
     return scalar == nullptr ? std::nullopt : as_integer(*scalar);
 }
 
-std::optional<double> find_number(const Metadata& metadata, std::string_view key) { return find_as<double>(metadata, key); }
+std::optional<double> find_number(const Metadata& metadata, std::string_view key) {
+    return find_as<double>(metadata, key);
+}
 std::optional<bool> find_bool(const Metadata& metadata, std::string_view key) { return find_as<bool>(metadata, key); }
 std::optional<std::string> find_string(const Metadata& metadata, std::string_view key) {
     return find_as<std::string>(metadata, key);

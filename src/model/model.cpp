@@ -25,8 +25,8 @@ public:
     int64_t required(std::string_view name) const {
         if (const std::optional<int64_t> value = find_integer(model_.metadata, key(name))) return *value;
         const MetaValue* const found = find_value(model_.metadata, key(name));
-        throw first_.error(fmt::format("key '{}' is {}, wanted a whole number: the file is damaged", printable(key(name)),
-                                       found == nullptr ? "missing" : display(*found, 40)));
+        throw first_.error(fmt::format("key '{}' is {}, wanted a whole number: the file is damaged",
+                                       printable(key(name)), found == nullptr ? "missing" : display(*found, 40)));
     }
 
     int64_t optional(std::string_view name, int64_t otherwise) const {
@@ -39,13 +39,16 @@ public:
         if (found == nullptr) return otherwise;
         if (!found->is_array) return std::vector<int64_t>(static_cast<size_t>(model_.n_layer), required(name));
         if (found->array_size != model_.n_layer) {
-            throw first_.error(fmt::format("key '{}' has {} values, wanted one for each of {} layers: the file is damaged",
-                                           printable(key(name)), found->array_size, model_.n_layer));
+            throw first_.error(
+                fmt::format("key '{}' has {} values, wanted one for each of {} layers: the file is damaged",
+                            printable(key(name)), found->array_size, model_.n_layer));
         }
         std::vector<int64_t> values;
         for (const MetaScalar& element : found->elements) {
             const std::optional<int64_t> value = as_integer(element);
-            if (!value) throw first_.error(fmt::format("key '{}' is no array of whole numbers: the file is damaged", printable(key(name))));
+            if (!value)
+                throw first_.error(
+                    fmt::format("key '{}' is no array of whole numbers: the file is damaged", printable(key(name))));
             values.push_back(*value);
         }
         return values;
@@ -67,7 +70,8 @@ void take_tensors(Model& model, const std::vector<GgufFile>& parts) {
     for (size_t part = 0; part < parts.size(); part++) {
         for (const Tensor& tensor : parts[part].tensors) {
             if (!names.insert(tensor.name).second) {
-                throw parts[part].error(fmt::format("tensor {} is in another part too: the parts are not of one model", printable(tensor.name)));
+                throw parts[part].error(fmt::format("tensor {} is in another part too: the parts are not of one model",
+                                                    printable(tensor.name)));
             }
             model.tensors.push_back(tensor);
             model.tensors.back().part = static_cast<int32_t>(part);
@@ -85,8 +89,10 @@ void check_parts(const std::vector<GgufFile>& parts) {
     const int64_t count = static_cast<int64_t>(parts.size());
     const int64_t n_split = std::max<int64_t>(1, number(parts[0], "split.count"));
     if (n_split != count) {
-        throw parts[0].error(fmt::format("key 'split.count' is {}, and there {} {} by the file's name: the name of a split model ends in "
-                                         "-00001-of-{:05}.gguf", n_split, count == 1 ? "is" : "are", count, n_split));
+        throw parts[0].error(fmt::format(
+            "key 'split.count' is {}, and there {} {} by the file's name: the name of a split model ends in "
+            "-00001-of-{:05}.gguf",
+            n_split, count == 1 ? "is" : "are", count, n_split));
     }
     int64_t n_tensors = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -94,13 +100,15 @@ void check_parts(const std::vector<GgufFile>& parts) {
         n_tensors += static_cast<int64_t>(part.tensors.size());
         const GgufEntry* const entry = part.find("split.no");
         if (count > 1 && (entry == nullptr || entry->type != GGUF_TYPE_UINT16 || number(part, "split.no") != i)) {
-            throw part.error(fmt::format("key 'split.no' is {}, wanted {}: the parts are mixed up; fetch this one again",
-                                         entry == nullptr ? "missing" : display(entry->value), i));
+            throw part.error(
+                fmt::format("key 'split.no' is {}, wanted {}: the parts are mixed up; fetch this one again",
+                            entry == nullptr ? "missing" : display(entry->value), i));
         }
     }
     if (count > 1 && number(parts[0], "split.tensors.count") != n_tensors) {
-        throw parts[0].error(fmt::format("key 'split.tensors.count' is {}, and the parts have {} tensors: the parts are not of one model",
-                                         number(parts[0], "split.tensors.count"), n_tensors));
+        throw parts[0].error(fmt::format(
+            "key 'split.tensors.count' is {}, and the parts have {} tensors: the parts are not of one model",
+            number(parts[0], "split.tensors.count"), n_tensors));
     }
 }
 
@@ -109,8 +117,10 @@ void check_kind(const Model& model, const GgufFile& first) {
     const std::string kind = find_string(model.metadata, "general.type").value_or("model");
     if (kind == "imatrix") throw first.error("this is an importance matrix, not a model");
     if (kind == "adapter") throw first.error("this is a LoRA adapter, not a model: merge it into its model first");
-    if (kind == "mmproj" || model.architecture == "clip") throw first.error("this is the eye of a vision model, not the language model");
-    if (model.architecture.empty()) throw first.error("key 'general.architecture' is missing: this GGUF file holds no model");
+    if (kind == "mmproj" || model.architecture == "clip")
+        throw first.error("this is the eye of a vision model, not the language model");
+    if (model.architecture.empty())
+        throw first.error("key 'general.architecture' is missing: this GGUF file holds no model");
     if (model.tensors.empty()) throw first.error("no tensors: this file holds a vocabulary only, not a model");
 }
 
@@ -122,7 +132,8 @@ void take_names(Model& model) {
 }
 
 int64_t count_vocabulary(const Model& model, const Keys& keys) {
-    if (const MetaValue* tokens = find_value(model.metadata, "tokenizer.ggml.tokens"); tokens != nullptr && tokens->is_array) {
+    if (const MetaValue* tokens = find_value(model.metadata, "tokenizer.ggml.tokens");
+        tokens != nullptr && tokens->is_array) {
         return tokens->array_size;
     }
     const Tensor* const embedding = model.find("token_embd.weight");
@@ -133,8 +144,8 @@ void take_anatomy(Model& model, const GgufFile& first) {
     const Keys keys(model, first);
     model.n_layer = keys.required("block_count");
     if (model.n_layer < 1 || model.n_layer > 512) {  // before vectors are made of it; LLAMA_MAX_LAYERS
-        throw first.error(fmt::format("key '{}.block_count' is {}, wanted 1 to 512: the file is damaged", printable(model.architecture),
-                                      model.n_layer));
+        throw first.error(fmt::format("key '{}.block_count' is {}, wanted 1 to 512: the file is damaged",
+                                      printable(model.architecture), model.n_layer));
     }
     const std::vector<int64_t> none(static_cast<size_t>(model.n_layer), 0);
     model.n_embd = keys.required("embedding_length");
@@ -163,14 +174,17 @@ void take_sums(Model& model) {
         elements_of_type[tensor.type_name] += tensor.n_elements;
     }
     model.bits_per_weight = 8.0 * static_cast<double>(model.tensor_bytes) / static_cast<double>(model.n_params);
-    model.source_type = std::max_element(elements_of_type.begin(), elements_of_type.end(),
-                                         [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+    model.source_type =
+        std::max_element(elements_of_type.begin(), elements_of_type.end(), [](const auto& a, const auto& b) {
+            return a.second < b.second;
+        })->first;
 }
 
 }  // namespace
 
 const Tensor* Model::find(std::string_view tensor_name) const {
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == tensor_name; });
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == tensor_name; });
     return found == tensors.end() ? nullptr : &*found;
 }
 

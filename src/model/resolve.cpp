@@ -24,13 +24,15 @@ constexpr std::string_view demo_sha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8
 fs::path resolve_demo() {
     const fs::path file = cache_folder() / "models" / demo_name;
     if (!fs::exists(file)) {
-        throw UsageError(fmt::format("the demo model is not here yet: looked for {}; 'make demo' in the source folder fetches it",
-                                     printable(file.string(), 400)));
+        throw UsageError(
+            fmt::format("the demo model is not here yet: looked for {}; 'make demo' in the source folder fetches it",
+                        printable(file.string(), 400)));
     }
     const std::string hash = sha256_of_file(file);
     if (hash != demo_sha256) {
-        throw FormatError(fmt::format("{}: SHA-256 {}, wanted {}: remove it, and 'make demo' in the source folder fetches it again",
-                                      printable(file.string(), 400), hash, demo_sha256));
+        throw FormatError(
+            fmt::format("{}: SHA-256 {}, wanted {}: remove it, and 'make demo' in the source folder fetches it again",
+                        printable(file.string(), 400), hash, demo_sha256));
     }
     return file;
 }
@@ -52,8 +54,9 @@ std::optional<SplitName> parse_split_name(const std::string& file_name) {
 
 std::vector<fs::path> resolve_split(const fs::path& asked, const SplitName& split) {
     if (split.number < 1 || split.number > split.count) {
-        throw UsageError(fmt::format("{}: part {} of {} cannot be; the first part of a split model ends in -00001-of-NNNNN.gguf",
-                                     printable(asked.string(), 400), split.number, split.count));
+        throw UsageError(
+            fmt::format("{}: part {} of {} cannot be; the first part of a split model ends in -00001-of-NNNNN.gguf",
+                        printable(asked.string(), 400), split.number, split.count));
     }
     std::vector<fs::path> parts;
     std::vector<std::string> missing;
@@ -62,8 +65,9 @@ std::vector<fs::path> resolve_split(const fs::path& asked, const SplitName& spli
         if (!fs::exists(parts.back())) missing.push_back(split.name(part));
     }
     if (!missing.empty()) {
-        throw UsageError(fmt::format("{}: {} of {} parts missing: {}{}; put them in the same folder", printable(asked.string(), 400),
-                                     missing.size(), split.count, printable(missing.front()), missing.size() > 1 ? ", …" : ""));
+        throw UsageError(fmt::format("{}: {} of {} parts missing: {}{}; put them in the same folder",
+                                     printable(asked.string(), 400), missing.size(), split.count,
+                                     printable(missing.front()), missing.size() > 1 ? ", …" : ""));
     }
     return parts;
 }
@@ -75,12 +79,15 @@ std::vector<fs::path> resolve_model(std::string_view asked) {
     if (asked == "demo") return {resolve_demo()};
     const fs::path file(asked);
     // Looked at before existence: then the parts that are missing can be named, the asked one too.
-    if (const std::optional<SplitName> split = parse_split_name(file.filename().string())) return resolve_split(file, *split);
+    if (const std::optional<SplitName> split = parse_split_name(file.filename().string()))
+        return resolve_split(file, *split);
     std::error_code failure;
     if (!fs::exists(fs::symlink_status(file, failure))) {
-        throw UsageError(fmt::format("no model '{}': looked for a file of that name in {}; MODEL is the path of a .gguf file, or 'demo'",
-                                     printable(asked, 400), printable(fs::absolute(file.has_parent_path() ? file.parent_path() : ".")
-                                                                          .lexically_normal().string(), 400)));
+        throw UsageError(fmt::format(
+            "no model '{}': looked for a file of that name in {}; MODEL is the path of a .gguf file, or 'demo'",
+            printable(asked, 400),
+            printable(fs::absolute(file.has_parent_path() ? file.parent_path() : ".").lexically_normal().string(),
+                      400)));
     }
     return {file};
 }

@@ -38,7 +38,9 @@ TEST_CASE("a mapped file shows the file's bytes, also after they were released")
     for (int i = 0; i < 100'000; i++) text += std::to_string(i);
     write_file(folder / "a", text);
     const MappedFile mapped(folder / "a");
-    const auto content = [&] { return std::string(reinterpret_cast<const char*>(mapped.data()), mapped.bytes().size()); };
+    const auto content = [&] {
+        return std::string(reinterpret_cast<const char*>(mapped.data()), mapped.bytes().size());
+    };
     CHECK(content() == text);
     mapped.prefetch(1, mapped.size_bytes());
     mapped.release(1, mapped.size_bytes());
@@ -97,7 +99,8 @@ TEST_CASE("two writers of one target: the second is refused and the first undist
     const TemporaryFolder folder;
     AtomicFile first(folder / "out");
     first.write("first");
-    CHECK(message_of([&] { AtomicFile second(folder / "out"); }).find("another process is writing it now") != std::string::npos);
+    CHECK(message_of([&] { AtomicFile second(folder / "out"); }).find("another process is writing it now") !=
+          std::string::npos);
     first.commit();
     CHECK(read_file(folder / "out") == "first");
 }
@@ -151,9 +154,9 @@ TEST_CASE("a full disk is a FileError and leaves no file") {
 TEST_CASE("the limit of a file's size is a FileError") {
     const TemporaryFolder folder;
     const auto before = std::signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit{};
+    struct rlimit limit {};
     REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    const struct rlimit small{4096, limit.rlim_max};
+    const struct rlimit small { 4096, limit.rlim_max };
     REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
     const std::string message = message_of([&] { write_file(folder / "out", std::string(10'000, 'x')); });
     setrlimit(RLIMIT_FSIZE, &limit);

@@ -21,7 +21,8 @@ TEST_CASE("SHA-256 of a million a's is the same by pieces, by file and at once")
     const std::string wanted = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
     CHECK(sha256(text) == wanted);
     Sha256 pieces;
-    for (size_t at = 0; at < text.size(); at += 777) pieces.update(text.data() + at, std::min<size_t>(777, text.size() - at));
+    for (size_t at = 0; at < text.size(); at += 777)
+        pieces.update(text.data() + at, std::min<size_t>(777, text.size() - at));
     CHECK(pieces.hex() == wanted);
     const TemporaryFolder folder;
     write_file(folder / "a", text);
@@ -54,7 +55,8 @@ TEST_CASE("a damaged memo is no hash") {
     const TemporaryVariable cache("ECH0_CACHE", (folder / "cache").string());
     write_file(folder / "a", "abc");
     cached_sha256_of_file(folder / "a");
-    for (const auto& memo : std::filesystem::directory_iterator(folder / "cache" / "sha256")) write_file(memo.path(), "half a ha");
+    for (const auto& memo : std::filesystem::directory_iterator(folder / "cache" / "sha256"))
+        write_file(memo.path(), "half a ha");
     CHECK(cached_sha256_of_file(folder / "a") == sha256("abc"));
 }
 

@@ -13,10 +13,10 @@ TEST_CASE("printable keeps readable text and spells out what a terminal would ob
 
 TEST_CASE("printable spells out bytes that are no UTF-8") {
     CHECK(printable("\xff") == "\\xff");
-    CHECK(printable("\xc0\xaf") == "\\xc0\\xaf");          // overlong '/'
+    CHECK(printable("\xc0\xaf") == "\\xc0\\xaf");           // overlong '/'
     CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // surrogate
-    CHECK(printable("\xe5\xa4") == "\\xe5\\xa4");          // cut short
-    CHECK(printable("\xc2\x9b") == "\\xc2\\x9b");          // the 8-bit escape U+009B
+    CHECK(printable("\xe5\xa4") == "\\xe5\\xa4");           // cut short
+    CHECK(printable("\xc2\x9b") == "\\xc2\\x9b");           // the 8-bit escape U+009B
 }
 
 TEST_CASE("printable cuts long text") { CHECK(printable(std::string(1000, 'x'), 10) == "xxxxxxxxxx…"); }

@@ -19,7 +19,7 @@ TEST_CASE("a size reads decimal units as powers of ten, and short and binary one
 }
 
 TEST_CASE("a size is exact where floating point is not") {
-    CHECK(parse_size("2.3kB") == 2300);   // 2.3 * 1000 is 2299.9999999999995 in double
+    CHECK(parse_size("2.3kB") == 2300);  // 2.3 * 1000 is 2299.9999999999995 in double
     CHECK(parse_size("1.005MB") == 1'005'000);
     CHECK(parse_size("9007199254740993") == 9007199254740993);  // 2^53 + 1
     CHECK(parse_size("0.9999999999999999999999kB") == 999);
@@ -30,7 +30,8 @@ TEST_CASE("what is no size is refused with the forms that are") {
         CAPTURE(text);
         CHECK_THROWS_AS(parse_size(text), UsageError);
     }
-    CHECK_THROWS_WITH_AS(parse_size("12q"), "'12q' is no size: write 60MB, 17.8GiB, 16g or a number of bytes", UsageError);
+    CHECK_THROWS_WITH_AS(parse_size("12q"), "'12q' is no size: write 60MB, 17.8GiB, 16g or a number of bytes",
+                         UsageError);
 }
 
 TEST_CASE("a size beyond 63 bits is refused, not wrapped") {

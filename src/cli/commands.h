@@ -1,0 +1,10 @@
+#pragma once
+
+#include "cli/common.h"
+
+// One per subcommand, each in its own file; main calls them in the order of the help.
+namespace ech0 {
+
+void add_inspect(CommandLine& line);
+
+}  // namespace ech0

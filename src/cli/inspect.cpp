@@ -1,0 +1,37 @@
+#include <memory>
+
+#include "cli/commands.h"
+#include "ech0/model.h"
+#include "report/inspect.h"
+
+namespace ech0 {
+namespace {
+
+struct InspectOptions {
+    std::string model;
+    bool tensors = false;
+    bool json = false;
+};
+
+int inspect(const InspectOptions& options) {
+    const Model model = read_model(options.model);
+    print(options.json ? json_text(inspect_json(model)) : inspect_text(model, options.tensors));
+    return exit_yes;
+}
+
+}  // namespace
+
+void add_inspect(CommandLine& line) {
+    const auto options = std::make_shared<InspectOptions>();
+    CLI::App* const command =
+        add_command(line, "inspect", "what is in a model file: its shape, its weights by component and type",
+                    "  ech0 inspect model.gguf                     the anatomy\n"
+                    "  ech0 inspect model.gguf --tensors           every tensor too\n"
+                    "  ech0 inspect demo --json | jq .n_params     one value, for a script",
+                    [options] { return inspect(*options); });
+    add_model(command, options->model);
+    command->add_flag("--tensors", options->tensors, "list every tensor: name, type, shape, bytes");
+    add_json(command, options->json);
+}
+
+}  // namespace ech0

@@ -1,0 +1,55 @@
+#include "report/table.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace ech0 {
+
+size_t text_width(std::string_view text) {
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+void Table::add(std::vector<std::string> cells) {
+    assert(cells.size() == columns_.size());
+    rows_.push_back(std::move(cells));
+}
+
+void Table::rule() { rows_.emplace_back(); }
+
+std::vector<size_t> Table::widths() const {
+    std::vector<size_t> widths;
+    for (const Column& column : columns_) widths.push_back(text_width(column.title));
+    for (const std::vector<std::string>& row : rows_) {
+        for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], text_width(row[i]));
+    }
+    return widths;
+}
+
+std::string Table::line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const {
+    std::string out;
+    for (size_t i = 0; i < cells.size(); i++) {
+        const std::string blank(widths[i] - text_width(cells[i]), ' ');
+        if (i > 0) out += "  ";
+        out += columns_[i].align == Align::right ? blank + cells[i] : cells[i] + blank;
+    }
+    out.erase(out.find_last_not_of(' ') + 1);
+    return out + "\n";
+}
+
+std::string Table::text() const {
+    const std::vector<size_t> width = widths();
+    size_t across = 2 * (width.size() - 1);
+    for (const size_t one : width) across += one;
+
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) titles.push_back(column.title);
+    std::string out = line(titles, width);
+    for (const std::vector<std::string>& row : rows_)
+        out += row.empty() ? std::string(across, '-') + "\n" : line(row, width);
+    return out;
+}
+
+}  // namespace ech0

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ech0 {
+
+/// Text in columns for a terminal. Widths count characters, not bytes.
+class Table {
+public:
+    enum class Align { left, right };
+    struct Column {
+        std::string title;
+        Align align = Align::left;
+    };
+
+    explicit Table(std::vector<Column> columns);
+    void add(std::vector<std::string> cells);  ///< as many as there are columns
+    void rule();                               ///< a line across, as before a sum
+    std::string text() const;
+
+private:
+    std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;
+    std::vector<size_t> widths() const;
+
+    std::vector<Column> columns_;
+    std::vector<std::vector<std::string>> rows_;  // an empty row is a rule
+};
+
+/// Characters of UTF-8 text (code points; wide and combining ones count one).
+size_t text_width(std::string_view text);
+
+}  // namespace ech0
