@@ -18,7 +18,10 @@
 namespace ech0 {
 namespace {
 
-void add_commands(CommandLine& line) { add_inspect(line); }
+void add_commands(CommandLine& line) {
+    add_inspect(line);
+    add_compress(line);
+}
 
 void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }
 

@@ -1,0 +1,29 @@
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "base/process.h"
+#include "ech0/error.h"
+
+namespace ech0 {
+
+// getrusage's ru_maxrss would start at the size of the process that forked us (the kernel keeps the larger of the two
+// across exec); VmHWM belongs to the address space that exec made.
+int64_t peak_memory_bytes() {
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    while (status >> word) {
+        int64_t kib = 0;
+        if (word == "VmHWM:" && status >> kib) return kib * 1024;
+    }
+    return 0;
+}
+
+std::filesystem::path this_executable() {
+    std::error_code error;
+    const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error) throw FileError("/proc/self/exe: " + error.message());
+    return path;
+}
+
+}  // namespace ech0

@@ -1,0 +1,63 @@
+#include "compress/compress.h"
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "ech0/error.h"
+#include "report/compress.h"
+
+namespace ech0 {
+namespace {
+
+struct Arguments {
+    std::string model;
+    std::vector<std::string> calibration;
+    std::string imatrix;
+    CompressOptions options;
+    bool json = false;
+};
+
+CompressOptions options_of(const Arguments& arguments) {
+    CompressOptions options = arguments.options;
+    if ((options.budget_bytes > 0) == (options.bits_per_weight > 0)) throw UsageError("give one of --size and --bpw: how large may the file be?");
+    const std::vector<std::filesystem::path> files(arguments.calibration.begin(), arguments.calibration.end());
+    options.text = files.empty() ? embedded_calibration_text() : read_calibration_text(files);
+    if (!arguments.imatrix.empty()) options.imatrix = arguments.imatrix;
+    return options;
+}
+
+int compress(const Arguments& arguments) {
+    const Model model = read_model(arguments.model);
+    ProgressLine progress;
+    const Artifact artifact = compress(model, options_of(arguments), progress.callback());
+    print(arguments.json ? json_text(compress_json(artifact)) : compress_text(artifact));
+    return exit_yes;
+}
+
+}  // namespace
+
+void add_compress(CommandLine& line) {
+    const auto arguments = std::make_shared<Arguments>();
+    CLI::App* const command =
+        add_command(line, "compress", "make a model file of an exact size, as close to the original as that size allows",
+                    "  ech0 compress model-f16.gguf --size 4.5GB -o model-4.5GB.gguf\n"
+                    "  ech0 compress model-f16.gguf --bpw 3.5 -o small.gguf --effort 5\n"
+                    "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md",
+                    [arguments] { return compress(*arguments); });
+    CompressOptions& options = arguments->options;
+    add_model(command, arguments->model);
+    add_size(command, "--size", options.budget_bytes, "size of the whole file, never exceeded: 4.5GB, 4GiB");
+    add_bits(command, "--bpw", options.bits_per_weight, "or bits per weight of its tensors: 3.5");
+    command->add_option("-o,--output", options.out, "the file to write")->required();
+    command->add_option("--calibration", arguments->calibration, "text files to gather statistics on (default: ech0's own text)");
+    command->add_option("--imatrix", arguments->imatrix, "take statistics from this file of llama-imatrix or ech0 calibrate");
+    command->add_option("--effort", options.effort, "1 (quick) to 5 (all night)")->capture_default_str();
+    command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();
+    command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
+    command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
+    add_threads(command, options.n_threads);
+    add_json(command, arguments->json);
+}
+
+}  // namespace ech0

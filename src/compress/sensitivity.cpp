@@ -1,0 +1,157 @@
+#include "compress/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "ech0/error.h"
+#include "runtime/engine.h"
+
+namespace ech0 {
+namespace {
+
+using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
+
+/// A copy of the hidden states that carries one tensor's disturbance.
+struct Branch {
+    size_t tensor = 0;  // index into the tensors measured
+    Hidden hidden;
+};
+
+/// One measurement under way: what all steps of it need.
+struct Probe {
+    const Source& source;
+    const Chunks& chunks;
+    const std::vector<const Tensor*>& tensors;
+    const std::function<std::vector<std::byte>(const Tensor&)>& disturb;
+    int n_threads;
+    Weights weights;                       // undisturbed
+    std::vector<std::vector<float>> reference;  // logits of the original, [n_chunks][n_tokens x n_vocab]
+    std::vector<Disturbance> result;
+
+    SegmentInput input(const SegmentRange& range, const Hidden& hidden, size_t c) const {
+        return range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
+    }
+};
+
+Hidden advance(const Probe& probe, Segment& segment, const Hidden& hidden) {
+    Hidden next;
+    for (size_t c = 0; c < probe.chunks.size(); c++) {
+        const std::span<const float> out = segment.run(probe.input(segment.range(), hidden, c));
+        next.emplace_back(out.begin(), out.end());
+    }
+    return next;
+}
+
+/// Run the last segment and compare what comes out with the original's logits.
+double divergence_at_head(const Probe& probe, Segment& segment, const Hidden& hidden) {
+    double sum = 0;
+    size_t n = 0;
+    for (size_t c = 0; c < probe.chunks.size(); c++) {
+        const std::span<const float> logits = segment.run(probe.input(segment.range(), hidden, c));
+        for (const double kl : kl_per_position(probe.reference[c], logits, probe.source.model().n_vocab, probe.n_threads)) sum += kl, n++;
+    }
+    return n > 0 ? sum / static_cast<double>(n) : 0;
+}
+
+void restore(const Probe& probe, Segment& segment, const Tensor& tensor) {
+    std::vector<std::byte> scratch;
+    segment.set(tensor.name, probe.weights.bytes(tensor, scratch));
+}
+
+/// Is this tensor's disturbance first felt in this segment?
+bool starts_in(const Tensor& tensor, const SegmentRange& range) {
+    if (range.from_tokens) return true;  // the segment is the whole model
+    if (tensor.name == "token_embd.weight") return false;  // felt before the first segment
+    if (!tensor.name.starts_with("blk.")) return range.with_head;
+    const int64_t layer = std::stoll(tensor.name.substr(4));
+    return layer >= range.first && layer <= range.last;
+}
+
+/// A disturbed embedding enters as other hidden states; where it is the output too, the head must be disturbed as well.
+void start_embedding_branch(const Probe& probe, std::vector<Branch>& branches) {
+    for (size_t t = 0; t < probe.tensors.size(); t++) {
+        const Tensor& tensor = *probe.tensors[t];
+        if (tensor.name != "token_embd.weight") continue;
+        const std::vector<std::byte> bytes = probe.disturb(tensor);
+        Branch branch{t, {}};
+        for (const auto& chunk : probe.chunks) branch.hidden.push_back(embed(probe.source.model(), plain_type(tensor), bytes, chunk));
+        branches.push_back(std::move(branch));
+    }
+}
+
+void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std::vector<Branch>& branches) {
+    size_t longest = 0;
+    for (const auto& chunk : probe.chunks) longest = std::max(longest, chunk.size());
+    Segment segment(probe.source.model(), range, probe.weights, {static_cast<int64_t>(longest), probe.n_threads});
+    if (range.with_head)
+        for (size_t c = 0; c < probe.chunks.size(); c++) {
+            const std::span<const float> logits = segment.run(probe.input(range, original, c));
+            probe.reference.emplace_back(logits.begin(), logits.end());
+        }
+    for (Branch& branch : branches) {
+        check_interrupt();
+        const Tensor& tensor = *probe.tensors[branch.tensor];
+        const bool head_too = range.with_head && tensor.name == "token_embd.weight" && probe.source.model().tied_embeddings;
+        if (head_too) segment.set(tensor.name, probe.disturb(tensor));
+        if (range.with_head) probe.result[branch.tensor].kl_divergence = divergence_at_head(probe, segment, branch.hidden);
+        else branch.hidden = advance(probe, segment, branch.hidden);
+        if (head_too) restore(probe, segment, tensor);
+    }
+    for (size_t t = 0; t < probe.tensors.size(); t++) {
+        const Tensor& tensor = *probe.tensors[t];
+        if (!starts_in(tensor, range)) continue;
+        check_interrupt();
+        segment.set(tensor.name, probe.disturb(tensor));
+        if (range.with_head) probe.result[t].kl_divergence = divergence_at_head(probe, segment, original);
+        else branches.push_back({t, advance(probe, segment, original)});
+        restore(probe, segment, tensor);
+    }
+    if (!range.with_head) original = advance(probe, segment, original);
+}
+
+}  // namespace
+
+std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab, int n_threads) {
+    const int64_t n = static_cast<int64_t>(original.size()) / n_vocab;
+    std::vector<double> result(static_cast<size_t>(n));
+    parallel_for(n, n_threads, [&](int64_t i) {
+        const float* x = original.data() + i * n_vocab;
+        const float* y = candidate.data() + i * n_vocab;
+        const float x_max = *std::max_element(x, x + n_vocab), y_max = *std::max_element(y, y + n_vocab);
+        double x_sum = 0, y_sum = 0, weighted = 0;
+        for (int64_t v = 0; v < n_vocab; v++) {
+            const float a = x[v] - x_max, b = y[v] - y_max;
+            const float p = std::exp(a);
+            x_sum += static_cast<double>(p);
+            y_sum += static_cast<double>(std::exp(b));
+            weighted += static_cast<double>(p * (a - b));
+        }
+        const double kl = weighted / x_sum - std::log(x_sum) + std::log(y_sum);
+        result[static_cast<size_t>(i)] = std::isfinite(kl) ? std::max(kl, 0.0) : 1e3;
+    });
+    return result;
+}
+
+std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks, const std::vector<const Tensor*>& tensors,
+                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb, int n_threads,
+                                              const Progress& progress) {
+    Probe probe{source, chunks, tensors, disturb, n_threads > 0 ? n_threads : default_threads(), source.as_f16(), {}, {}};
+    for (const Tensor* tensor : tensors) probe.result.push_back({tensor->name, 0});
+    const std::vector<SegmentRange> ranges = split_into_segments(source.model());
+    Hidden original;
+    std::vector<Branch> branches;
+    if (!ranges.front().from_tokens) {
+        original = enter(source.model(), probe.weights, chunks);
+        start_embedding_branch(probe, branches);
+    }
+    for (size_t s = 0; s < ranges.size(); s++) {
+        if (progress) progress("sensitivity", static_cast<int64_t>(s), static_cast<int64_t>(ranges.size()));
+        pass_segment(probe, ranges[s], original, branches);
+    }
+    return probe.result;
+}
+
+}  // namespace ech0

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "ech0/artifact.h"
+#include "report/json.h"
+
+namespace ech0 {
+
+/// ech0.compress/1, without the evidence: that comes from verify.
+Json compress_json(const Artifact& artifact);
+
+/// The file, its types, what was tried.
+std::string compress_text(const Artifact& artifact);
+
+}  // namespace ech0
