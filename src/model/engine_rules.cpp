@@ -120,7 +120,7 @@ void check_vocabulary(const GgufFile& first) {
 // What is known here of an architecture's layout; src/models/NAME.cpp of llama.cpp is the source.
 struct Layout {
     std::string_view architecture;
-    bool q_is_n_embd = false;  // wq is n_embd x n_embd whatever the head size
+    bool q_is_n_embd = false;  // wq is n_embd x n_embd
     bool qk_norm = false;      // norms on every head of Q and K
     bool post_norms = false;   // norms after attention and after the feed-forward block
     bool layers_vary = false;  // layers may have their own widths, or no attention, or no feed-forward block
@@ -216,12 +216,15 @@ private:
     void check_attention(int64_t layer) const {
         const std::string blk = fmt::format("blk.{}.", layer);
         const int64_t n_embd = model_.n_embd, n_head = model_.n_head[layer], n_head_kv = model_.n_head_kv[layer];
-        const int64_t n_q = layout_.q_is_n_embd ? n_embd : model_.n_embd_head_k * n_head;
+        const int64_t n_q = model_.n_embd_head_k * n_head;
         const int64_t n_k = model_.n_embd_head_k * n_head_kv, n_v = model_.n_embd_head_v * n_head_kv;
         if (n_head_kv == 0) {  // deci: no attention, or one matrix in its place
             if (n_head > 0) has(blk + "attn_output.weight", {n_embd, n_embd});
             return;
         }
+        rules_.wanted(
+            !layout_.q_is_n_embd || n_q == n_embd,
+            fmt::format("{} heads of {}, wanted {} together, the model's width", n_head, model_.n_embd_head_k, n_embd));
         has(blk + "attn_norm.weight", {n_embd});
         if (model_.find(blk + "attn_qkv.weight") != nullptr) {
             has(blk + "attn_qkv.weight", {n_embd, n_q + n_k + n_v});

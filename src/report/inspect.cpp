@@ -59,8 +59,9 @@ std::string span_text(const std::vector<int64_t>& values) {
 }
 
 std::string file_text(const Model& model) {
-    const std::string first = printable(model.files[0].string(), 400);
-    return model.files.size() == 1 ? first : fmt::format("{} and {} more parts", first, model.files.size() - 1);
+    const size_t n_more = model.files.size() - 1;
+    const std::string more = n_more == 0 ? "" : fmt::format(" and {} more part{}", n_more, n_more == 1 ? "" : "s");
+    return printable(model.files[0].string(), 400) + more;
 }
 
 std::string architecture_text(const Model& model) {

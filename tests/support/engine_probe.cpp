@@ -29,7 +29,11 @@ int decode_sentence(const llama_model* model) {
 }  // namespace
 
 int main(int, char** argv) {
-    llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+    llama_log_set(
+        [](ggml_log_level level, const char* text, void*) {
+            if (level >= GGML_LOG_LEVEL_WARN) std::fputs(text, stderr);
+        },
+        nullptr);
     llama_backend_init();
     const llama_model_ptr model(llama_model_load_from_file(argv[1], llama_model_default_params()));
     return model ? decode_sentence(model.get()) : 1;

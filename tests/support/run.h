@@ -15,10 +15,10 @@ struct Finished {
 };
 
 struct RunOptions {
-    std::map<std::string, std::string> environment;  ///< set on top of ours
-    std::filesystem::path folder = ".";              ///< working folder
-    std::string input;                               ///< fed to stdin
-    double timeout_s = 300;                          ///< then SIGKILL, and `signal` tells
+    std::map<std::string, std::string> environment = {};  ///< set on top of ours
+    std::filesystem::path folder = ".";                   ///< working folder
+    std::string input = {};                               ///< fed to stdin
+    double timeout_s = 300;                               ///< then SIGKILL, and `signal` tells
 };
 
 /// Run a program and wait for it.
