@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "cli/calibration_options.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "ech0/error.h"
@@ -12,17 +13,16 @@ namespace {
 
 struct Arguments {
     std::string model;
-    std::vector<std::string> calibration;
+    CalibrationArguments text;
     std::string imatrix;
     CompressOptions options;
     bool json = false;
 };
 
-CompressOptions options_of(const Arguments& arguments) {
+CompressOptions options_of(const Model& model, const Arguments& arguments, const Progress& progress) {
     CompressOptions options = arguments.options;
     if ((options.budget_bytes > 0) == (options.bits_per_weight > 0)) throw UsageError("give one of --size and --bpw: how large may the file be?");
-    const std::vector<std::filesystem::path> files(arguments.calibration.begin(), arguments.calibration.end());
-    options.text = files.empty() ? embedded_calibration_text() : read_calibration_text(files);
+    options.text = calibration_text(model, arguments.text, options.n_threads, progress);
     if (!arguments.imatrix.empty()) options.imatrix = arguments.imatrix;
     return options;
 }
@@ -30,7 +30,7 @@ CompressOptions options_of(const Arguments& arguments) {
 int compress(const Arguments& arguments) {
     const Model model = read_model(arguments.model);
     ProgressLine progress;
-    const Artifact artifact = compress(model, options_of(arguments), progress.callback());
+    const Artifact artifact = compress(model, options_of(model, arguments, progress.callback()), progress.callback());
     print(arguments.json ? json_text(compress_json(artifact)) : compress_text(artifact));
     return exit_yes;
 }
@@ -50,7 +50,7 @@ void add_compress(CommandLine& line) {
     add_size(command, "--size", options.budget_bytes, "size of the whole file, never exceeded: 4.5GB, 4GiB");
     add_bits(command, "--bpw", options.bits_per_weight, "or bits per weight of its tensors: 3.5");
     command->add_option("-o,--output", options.out, "the file to write")->required();
-    command->add_option("--calibration", arguments->calibration, "text files to gather statistics on (default: ech0's own text)");
+    add_calibration(command, arguments->text);
     command->add_option("--imatrix", arguments->imatrix, "take statistics from this file of llama-imatrix or ech0 calibrate");
     command->add_option("--effort", options.effort, "1 (quick) to 5 (all night)")->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();

@@ -20,6 +20,7 @@ namespace {
 
 void add_commands(CommandLine& line) {
     add_inspect(line);
+    add_calibrate(line);
     add_compress(line);
 }
 
