@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 namespace ech0 {
-namespace {
 
-// Length of the UTF-8 sequence that starts at text[at], or 0 if there is none. C1 controls (U+0080…U+009F) count as
-// none: terminals obey them.
 size_t utf8_length(std::string_view text, size_t at) {
     const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char first = byte(at);
@@ -24,8 +21,6 @@ size_t utf8_length(std::string_view text, size_t at) {
     const bool control = first == 0xC2 && second < 0xA0;
     return overlong || outside || control ? 0 : length;
 }
-
-}  // namespace
 
 std::string printable(std::string_view text, size_t most) {
     std::string out;

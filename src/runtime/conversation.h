@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ech0/session.h"
+#include "runtime/sampler.h"
+
+namespace ech0 {
+
+struct ConversationOptions {
+    std::string system;            ///< system prompt; empty: none
+    bool raw = false;              ///< no template: the model continues the text as it stands
+    bool context_shift = false;    ///< at the end of the context forget the oldest turns, not stop
+    int64_t n_predict = -1;        ///< most tokens of an answer; -1: until it ends (see Conversation::ask)
+    SamplerOptions sampler;
+};
+
+/// Why an answer ended.
+enum class Stop { end_of_turn, length, context_full, interrupted };
+std::string_view stop_name(Stop stop);  ///< "end_of_turn", …
+
+/// One answer and what it took.
+struct Answer {
+    std::string text;
+    Stop stop = Stop::end_of_turn;
+    int64_t n_prompt = 0;          ///< tokens of the whole prompt: history, message, template
+    int64_t n_reused = 0;          ///< of these, the ones that were in the context already
+    int64_t n_tokens = 0;          ///< tokens of the answer
+    int64_t n_forgotten = 0;       ///< tokens that a full context made us forget meanwhile
+    double prompt_s = 0, answer_s = 0;
+
+    double prompt_tokens_per_s() const { return prompt_s > 0 ? static_cast<double>(n_prompt - n_reused) / prompt_s : 0; }
+    double tokens_per_s() const { return answer_s > 0 ? static_cast<double>(n_tokens) / answer_s : 0; }
+};
+
+/// Messages to and fro, in the words of the model's own chat template. The context holds the tokens of what was said, and
+/// a new message costs the decoding of what is new only.
+class Conversation {
+public:
+    using OnText = std::function<void(std::string_view)>;  ///< gets whole UTF-8 characters as they come; may be empty
+
+    /// @param session  empty, or its tokens are forgotten; must live as long as the conversation
+    Conversation(Session& session, ConversationOptions options);
+
+    /// Ask, and hear the answer. It ends at the model's end-of-turn token, after n_predict tokens, at an interrupt (then
+    /// the part that came counts as said), or at the end of the context. With context_shift there is no such end; then an
+    /// answer as long as the whole context is taken for a loop and ends with Stop::length.
+    /// @throws UsageError if the message does not fit the context, or the file has no template; the conversation is then
+    ///         as it was before
+    Answer ask(std::string_view message, const OnText& on_text = {});
+
+    void clear();                                             ///< forget all but the system prompt
+    const std::vector<ChatMessage>& messages() const { return messages_; }
+    const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what is in the context
+    const Session& session() const { return session_; }
+    uint32_t seed() const { return sampler_.seed(); }
+
+private:
+    std::vector<int32_t> tokens_of(std::span<const ChatMessage> messages, bool add_assistant) const;
+    std::vector<int32_t> make_room(Answer& answer);
+    std::span<const float> read_prompt(const std::vector<int32_t>& prompt, Answer& answer);
+    std::span<const float> read(const std::vector<int32_t>& wanted, int64_t first_logit);
+    void write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text);
+    bool make_space(Answer& answer);
+    bool forget_oldest_turn();
+    bool forget_half(Answer& answer);
+    void close_gap(const std::vector<int32_t>& wanted);
+    bool cut(size_t at, size_t n_cut);
+    void forget_from(size_t n_keep);
+    size_t first_turn() const { return messages_.empty() || messages_[0].role != "system" ? 0 : 1; }
+
+    Session& session_;
+    ConversationOptions options_;
+    Sampler sampler_;
+    std::vector<ChatMessage> messages_;
+    std::vector<int32_t> tokens_;   // in the context now: session_.n_past() of them
+};
+
+}  // namespace ech0
