@@ -7,6 +7,7 @@ JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
 export JOBS
 
 .DEFAULT_GOAL := build
+.NOTPARALLEL:
 .PHONY: help build demo demo-model test test-models peers bench asan format format-check tidy lint install clean
 
 help: ## this list
@@ -54,7 +55,9 @@ lint: ## shellcheck over the scripts
 	@scripts/setup.sh lint
 	@shellcheck -x -P scripts scripts/*.sh .ci/run
 
-install: build ## program, library, headers and texts into PREFIX (/usr/local)
+# `sudo make install` after `make build` installs what the user built; root would build it all anew in a cache of its own.
+install: ## program, library, headers and texts into PREFIX (/usr/local)
+	@if [ -z "$$SUDO_USER" ] || [ ! -x $(BUILD)/ech0 ]; then scripts/build.sh $(BUILD); fi
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean: ## remove what was built here; the engine and the models stay in the cache

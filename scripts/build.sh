@@ -6,6 +6,7 @@
 # CMAKE_FLAGS="-D…"    more flags, from the environment; -DECH0_LLAMA=system takes an installed llama.cpp
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CCACHE_BASEDIR="$PWD" # a second checkout finds what the first one compiled
 
 build_dir="${1:?usage: scripts/build.sh FOLDER [CMAKE-FLAG...]}"
 shift
@@ -18,6 +19,8 @@ case " ${flags[*]-} " in
     *)
         prefix="$(scripts/engine.sh)"
         flags+=("-DECH0_LLAMA_PREFIX=$prefix")
+        # CMake remembers every library that it found: after a change of engine it must look again.
+        if ! grep -qsx "ECH0_LLAMA_PREFIX:PATH=$prefix" "$build_dir/CMakeCache.txt"; then flags+=(--fresh); fi
         ;;
 esac
 cmake -S . -B "$build_dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache \

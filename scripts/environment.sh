@@ -8,9 +8,6 @@ export ECH0_CACHE="${ECH0_CACHE:-${HOME:?set HOME, or ECH0_CACHE to a folder for
 # One compiler cache for the engine, its tools and ourselves, whatever folder they are built in.
 export CCACHE_DIR="${ECH0_CCACHE_DIR:-$ECH0_CACHE/ccache}" CCACHE_NOHASHDIR=1
 
-# Homebrew keeps clang-tidy out of the PATH.
-if [ -d /opt/homebrew/opt/llvm/bin ]; then PATH="$PATH:/opt/homebrew/opt/llvm/bin"; fi
-
 note() { printf 'ech0: %s\n' "$*" >&2; }
 
 die() {
@@ -19,6 +16,13 @@ die() {
 }
 
 has() { command -v "$1" > /dev/null 2>&1; }
+
+# Homebrew keeps some of what it installs away from where programs and CMake look.
+if has brew; then
+    brew_opt="$(brew --prefix)/opt"
+    PATH="$PATH:$brew_opt/llvm/bin"
+    export OPENSSL_ROOT_DIR="${OPENSSL_ROOT_DIR:-$brew_opt/openssl@3}"
+fi
 
 cores() { getconf _NPROCESSORS_ONLN 2> /dev/null || echo 2; }
 

@@ -22,6 +22,7 @@ build    certificates:                        ca-certificates      -
 build    header:CLI/CLI.hpp                   libcli11-dev         cli11
 build    header:fmt/core.h                    libfmt-dev           fmt
 build    header:nlohmann/json.hpp             nlohmann-json3-dev   nlohmann-json
+build    header:openssl/evp.h                 libssl-dev           openssl@3
 test     header:doctest/doctest.h             doctest-dev          doctest
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
@@ -30,7 +31,7 @@ TABLE
 
 has_header() {
     local include=()
-    if has brew; then include=(-I "$(brew --prefix)/include"); fi
+    if has brew; then include=(-I "$(brew --prefix)/include" -I "$OPENSSL_ROOT_DIR/include"); fi
     printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
         c++ -std=c++17 ${include[@]+"${include[@]}"} -fsyntax-only -x c++ - > /dev/null 2>&1
 }
