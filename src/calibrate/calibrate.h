@@ -1,15 +1,19 @@
 #pragma once
 
-#include "calibrate/chunks.h"
+#include "calibrate/text.h"
 #include "ech0/calibration.h"
+#include "ech0/model.h"
 #include "ech0/progress.h"
 
 namespace ech0 {
 
-/// Walk the model over the chunks and gather what enters each linear map: the sum of squares of every input column.
-/// One segment of the model is in memory at a time. Products that the engine makes from the same tensor twice (a tied
-/// embedding) count where they are products, i.e. as output.
-/// @throws EngineError, Interrupted
-Calibration calibrate(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx, int n_threads, const Progress& progress);
+struct CalibrateOptions {
+    int64_t n_ctx = 512;  ///< tokens per piece of text
+    int n_threads = 0;    ///< 0 = all cores
+};
+
+/// What enters each matrix of the model while it reads the whole text, one segment of the model in memory at a time.
+/// @throws UsageError if the text is too short; EngineError, Interrupted
+Calibration calibrate(const Model& model, const CalibrationText& text, const CalibrateOptions& options, const Progress& progress);
 
 }  // namespace ech0

@@ -5,13 +5,11 @@
 #include <memory>
 
 #include "base/process.h"
-#include "base/sha256.h"
 #include "cli/calibration_options.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "ech0/error.h"
 #include "report/json.h"
-#include "runtime/source.h"
 
 namespace ech0 {
 namespace {
@@ -46,14 +44,7 @@ int calibrate(const Arguments& arguments) {
     }
     const std::string output = arguments.output.empty() ? arguments.imatrix : arguments.output;
     if (output.empty()) throw UsageError("where to? give -o FILE or --imatrix FILE (or --print-text to see the text)");
-    const Source source(model);
-    // All chunks: who calibrates for another tool has no plans of ours to compare.
-    CalibrationChunks chunks = cut_into_chunks(model, text.text, arguments.n_ctx);
-    chunks.statistics.insert(chunks.statistics.end(), chunks.selection.begin(), chunks.selection.end());
-    Calibration calibration = calibrate(model, source.as_stored(), chunks.statistics, arguments.n_ctx, arguments.n_threads, progress.callback());
-    calibration.source_sha256 = cached_sha256_of_file(model.files.front());
-    calibration.text_sha256 = text.sha256;
-    calibration.text_name = text.name;
+    const Calibration calibration = calibrate(model, text, {arguments.n_ctx, arguments.n_threads}, progress.callback());
     if (!arguments.output.empty()) write_imatrix(calibration, arguments.output);
     if (!arguments.imatrix.empty()) write_imatrix(calibration, arguments.imatrix);
     print(arguments.json ? json_text(calibrate_json(calibration, output))

@@ -10,7 +10,7 @@
 
 #include "base/process.h"
 #include "base/sha256.h"
-#include "calibrate/calibrate.h"
+#include "calibrate/gather.h"
 #include "compress/gguf_writer.h"
 #include "compress/rounding.h"
 #include "compress/search.h"
@@ -51,7 +51,7 @@ Calibration statistics(Job& job) {
     if (job.options.imatrix) return read_imatrix(*job.options.imatrix);
     const std::string name = "calibration.gguf";
     if (std::filesystem::exists(job.work.path(name))) return read_imatrix(job.work.path(name));
-    Calibration calibration = calibrate(job.model, job.source.as_stored(), job.chunks.statistics, job.options.n_ctx, job.n_threads, job.progress);
+    Calibration calibration = gather_importance(job.model, job.source.as_stored(), job.chunks.statistics, job.options.n_ctx, job.n_threads, job.progress);
     calibration.source_sha256 = job.source_sha256;
     calibration.text_sha256 = job.options.text.sha256;
     calibration.text_name = job.options.text.name;
