@@ -5,12 +5,12 @@
 namespace ech0 {
 namespace {
 
-// The one process-wide state a signal forces on us.
-volatile std::sig_atomic_t signal_count = 0;
+// The one process-wide state a signal forces on us: which came, 0 for none.
+volatile std::sig_atomic_t signal_number = 0;
 
 extern "C" void on_signal(int number) {
-    const bool again = signal_count != 0;
-    signal_count = 1;
+    const bool again = signal_number != 0;
+    signal_number = number;
     if (again) {
         std::signal(number, SIG_DFL);
         std::raise(number);
@@ -24,12 +24,14 @@ void install_interrupt_handler() {
     std::signal(SIGTERM, on_signal);
 }
 
-bool interrupted() { return signal_count != 0; }
+bool interrupted() { return signal_number != 0; }
 
 void check_interrupt() {
     if (interrupted()) throw Interrupted();
 }
 
-void clear_interrupt() { signal_count = 0; }
+void clear_interrupt() {
+    if (signal_number == SIGINT) signal_number = 0;
+}
 
 }  // namespace ech0

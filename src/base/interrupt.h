@@ -12,7 +12,7 @@ bool interrupted();
 /// @throws Interrupted if a signal came; called between units of work, so that nothing half-written stays.
 void check_interrupt();
 
-/// Forget the signal that came (a chat answer was stopped, the program goes on).
+/// Forget the Ctrl-C that came (a chat answer was stopped, the program goes on). SIGTERM is not forgotten.
 void clear_interrupt();
 
 }  // namespace ech0

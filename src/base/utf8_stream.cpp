@@ -1,5 +1,7 @@
 #include "base/utf8_stream.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace ech0 {
@@ -7,12 +9,13 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
-size_t character_length(std::string_view text) { return static_cast<unsigned char>(text[0]) < 0x80 ? 1 : utf8_length(text, 0); }
+size_t character_length(std::string_view text) {
+    return static_cast<unsigned char>(text[0]) < 0x80 ? 1 : utf8_length(text, 0);
+}
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-// Could `tail`, which is no whole character, become one with more bytes? Filling it up with the largest and the smallest
-// continuation bytes tries both ends of what may follow; the forbidden ranges lie at either end, never in the middle.
+// Could `tail`, which is no whole character, become one with more bytes? Filling it up with the largest and the
+// smallest continuation bytes tries both ends of what may follow; the forbidden ranges lie at either end, never in the
+// middle.
 bool is_beginning(std::string_view tail) {
     for (const char filler : {'\x80', '\xBF'}) {
         std::string filled(tail);
@@ -22,6 +25,14 @@ bool is_beginning(std::string_view tail) {
         }
     }
     return false;
+}
+
+// Bytes that one U+FFFD stands for: as much of a character as is there, at least one byte. Source: the Unicode
+// standard, "substitution of maximal subparts".
+size_t beginning_length(std::string_view tail) {
+    for (size_t n = std::min<size_t>(3, tail.size()); n > 1; n--)
+        if (is_beginning(tail.substr(0, n))) return n;
+    return 1;
 }
 
 }  // namespace
@@ -39,7 +50,7 @@ std::string Utf8Stream::push(std::string_view bytes) {
             break;
         } else {
             out += replacement;
-            do { at++; } while (at < rest_.size() && is_continuation(rest_[at]));
+            at += beginning_length(tail);
         }
     }
     rest_.erase(0, at);

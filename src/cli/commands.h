@@ -6,6 +6,7 @@
 namespace ech0 {
 
 void add_calibrate(CommandLine& line);
+void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);
 void add_inspect(CommandLine& line);
 

@@ -22,6 +22,7 @@ void add_commands(CommandLine& line) {
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);
+    add_chat(line);
 }
 
 void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }

@@ -1,9 +1,9 @@
-// A chat is one growing text: the template wraps each message in marks ("<|im_start|>user … <|im_end|>") and asks for the
-// next. The engine keeps what it has read (the KV cache), so a new turn should cost its own tokens only. Rather than
-// track which text is new, we write the whole chat anew with the template, tokenize it, and compare with the tokens that
-// are in the context: what both have in common stays, the rest is forgotten and read. So the context always holds what
-// reading the whole chat from the beginning would put there, also with templates that rewrite the past (trimmed answers,
-// removed thoughts) and with answers that the model spelled in other tokens than the tokenizer would.
+// A chat is one growing text: the template wraps each message in marks ("<|im_start|>user … <|im_end|>") and asks for
+// the next. The engine keeps what it has read (the KV cache), so a new turn should cost its own tokens only. Rather
+// than track which text is new, we write the whole chat anew with the template, tokenize it, and compare with the
+// tokens that are in the context: what both have in common stays, the rest is forgotten and read. So the context always
+// holds what reading the whole chat from the beginning would put there, also with templates that rewrite the past
+// (trimmed answers, removed thoughts) and with answers that the model spelled in other tokens than the tokenizer would.
 //
 // When the context is full and may be shifted, whole turns go, the oldest first, and what stood behind them moves down.
 // Only a single turn that fills the context alone is cut in half, as llama.cpp does.
@@ -43,10 +43,18 @@ std::span<const int32_t> suppressed_tokens(Session& session) {
 // The template goes through the engine as C strings.
 void check_text(std::string_view what, std::string_view text) {
     const size_t at = text.find('\0');
-    if (at != std::string_view::npos) throw UsageError(fmt::format("{}: a NUL byte at offset {}, wanted text", what, at));
+    if (at != std::string_view::npos)
+        throw UsageError(fmt::format("{}: a NUL byte at offset {}, wanted text", what, at));
 }
 
 }  // namespace
+
+void check(const ConversationOptions& options) {
+    check(options.sampler);
+    check_text("system prompt", options.system);
+    if (options.raw && !options.system.empty())
+        throw UsageError("a system prompt needs the chat template: leave out --system or --raw");
+}
 
 std::string_view stop_name(Stop stop) {
     switch (stop) {
@@ -59,10 +67,10 @@ std::string_view stop_name(Stop stop) {
 }
 
 Conversation::Conversation(Session& session, ConversationOptions options)
-    : session_(session), options_(std::move(options)),
+    : session_(session),
+      options_(std::move(options)),
       sampler_(options_.sampler, session.n_vocab(), suppressed_tokens(session)) {
-    check_text("system prompt", options_.system);
-    if (options_.raw && !options_.system.empty()) throw UsageError("a system prompt needs the chat template: leave out --system or --raw");
+    check(options_);
     const std::vector<ChatMessage> probe = {{"user", "?"}};
     if (!options_.raw) session_.apply_template(probe, true);
     clear();
@@ -92,15 +100,18 @@ Answer Conversation::ask(std::string_view message, const OnText& on_text) {
         throw;
     }
     const bool nothing_said = answer.stop == Stop::interrupted && answer.n_tokens == 0;
-    if (nothing_said) messages_ = before;
-    else messages_.push_back({"assistant", answer.text});
+    if (nothing_said)
+        messages_ = before;
+    else
+        messages_.push_back({"assistant", answer.text});
     return answer;
 }
 
 std::vector<int32_t> Conversation::tokens_of(std::span<const ChatMessage> messages, bool add_assistant) const {
     std::string text;
     if (!options_.raw && !messages.empty()) text = session_.apply_template(messages, add_assistant);
-    if (options_.raw) for (const ChatMessage& message : messages) text += message.content;
+    if (options_.raw)
+        for (const ChatMessage& message : messages) text += message.content;
     std::vector<int32_t> tokens = session_.tokenize(text, false, true);
     // Some templates begin with the BOS themselves; two would be one too many.
     const bool has_bos = !tokens.empty() && tokens.front() == session_.bos();
@@ -116,12 +127,16 @@ std::vector<int32_t> Conversation::make_room(Answer& answer) {
     while (static_cast<int64_t>(prompt.size()) >= session_.n_ctx()) {  // one place is for the answer
         const bool has_history = messages_.size() > first_turn() + 1;
         if (has_history && !options_.context_shift) {
-            throw UsageError(fmt::format("the conversation with this message has {} tokens, the context holds {}: start over (/clear), "
-                                         "make it larger (--ctx), or forget the oldest turns (--context-shift)", prompt.size(), session_.n_ctx()));
+            throw UsageError(fmt::format(
+                "the conversation with this message has {} tokens, the context holds {}: start over (/clear), "
+                "make it larger (--ctx), or forget the oldest turns (--context-shift)",
+                prompt.size(), session_.n_ctx()));
         }
         if (!forget_oldest_turn()) {
-            throw UsageError(fmt::format("the prompt has {} tokens, the context holds {} with the answer: use a larger --ctx or a shorter prompt",
-                                         prompt.size(), session_.n_ctx()));
+            throw UsageError(
+                fmt::format("the prompt has {} tokens, the context holds {} with the answer: use a larger --ctx or a "
+                            "shorter prompt",
+                            prompt.size(), session_.n_ctx()));
         }
         prompt = tokens_of(messages_, true);
     }
@@ -203,14 +218,15 @@ bool Conversation::make_space(Answer& answer) {
 // Not the last one, which is being answered.
 bool Conversation::forget_oldest_turn() {
     const auto oldest = messages_.begin() + static_cast<std::ptrdiff_t>(first_turn());
-    const auto next = std::find_if(oldest + 1, messages_.end(), [](const ChatMessage& message) { return message.role == "user"; });
+    const auto next =
+        std::find_if(oldest + 1, messages_.end(), [](const ChatMessage& message) { return message.role == "user"; });
     if (next == messages_.end()) return false;
     messages_.erase(oldest, next);
     return true;
 }
 
-// `wanted` is what the context holds with a piece cut out (and perhaps more at its end). Cut the piece out of the context
-// too; then what stood behind it needn't be read again.
+// `wanted` is what the context holds with a piece cut out (and perhaps more at its end). Cut the piece out of the
+// context too; then what stood behind it needn't be read again.
 void Conversation::close_gap(const std::vector<int32_t>& wanted) {
     const size_t n_keep = common_prefix(tokens_, wanted);
     for (size_t behind = n_keep + 1; behind + least_match <= tokens_.size(); behind++) {

@@ -13,12 +13,16 @@
 namespace ech0 {
 
 struct ConversationOptions {
-    std::string system;            ///< system prompt; empty: none
-    bool raw = false;              ///< no template: the model continues the text as it stands
-    bool context_shift = false;    ///< at the end of the context forget the oldest turns, not stop
-    int64_t n_predict = -1;        ///< most tokens of an answer; -1: until it ends (see Conversation::ask)
+    std::string system;          ///< system prompt; empty: none
+    bool raw = false;            ///< no template: the model continues the text as it stands
+    bool context_shift = false;  ///< at the end of the context forget the oldest turns, not stop
+    int64_t n_predict = -1;      ///< most tokens of an answer; -1: until it ends (see Conversation::ask)
     SamplerOptions sampler;
 };
+
+/// For a caller who would know before a large model is loaded; Conversation checks too.
+/// @throws UsageError naming the option, its value and what it may be
+void check(const ConversationOptions& options);
 
 /// Why an answer ended.
 enum class Stop { end_of_turn, length, context_full, interrupted };
@@ -28,18 +32,20 @@ std::string_view stop_name(Stop stop);  ///< "end_of_turn", …
 struct Answer {
     std::string text;
     Stop stop = Stop::end_of_turn;
-    int64_t n_prompt = 0;          ///< tokens of the whole prompt: history, message, template
-    int64_t n_reused = 0;          ///< of these, the ones that were in the context already
-    int64_t n_tokens = 0;          ///< tokens of the answer
-    int64_t n_forgotten = 0;       ///< tokens that a full context made us forget meanwhile
+    int64_t n_prompt = 0;     ///< tokens of the whole prompt: history, message, template
+    int64_t n_reused = 0;     ///< of these, the ones that were in the context already
+    int64_t n_tokens = 0;     ///< tokens of the answer
+    int64_t n_forgotten = 0;  ///< tokens that a full context made us forget meanwhile
     double prompt_s = 0, answer_s = 0;
 
-    double prompt_tokens_per_s() const { return prompt_s > 0 ? static_cast<double>(n_prompt - n_reused) / prompt_s : 0; }
+    double prompt_tokens_per_s() const {
+        return prompt_s > 0 ? static_cast<double>(n_prompt - n_reused) / prompt_s : 0;
+    }
     double tokens_per_s() const { return answer_s > 0 ? static_cast<double>(n_tokens) / answer_s : 0; }
 };
 
-/// Messages to and fro, in the words of the model's own chat template. The context holds the tokens of what was said, and
-/// a new message costs the decoding of what is new only.
+/// Messages to and fro, in the words of the model's own chat template. The context holds the tokens of what was said,
+/// and a new message costs the decoding of what is new only.
 class Conversation {
 public:
     using OnText = std::function<void(std::string_view)>;  ///< gets whole UTF-8 characters as they come; may be empty
@@ -47,17 +53,19 @@ public:
     /// @param session  empty, or its tokens are forgotten; must live as long as the conversation
     Conversation(Session& session, ConversationOptions options);
 
-    /// Ask, and hear the answer. It ends at the model's end-of-turn token, after n_predict tokens, at an interrupt (then
-    /// the part that came counts as said), or at the end of the context. With context_shift there is no such end; then an
-    /// answer as long as the whole context is taken for a loop and ends with Stop::length.
-    /// @throws UsageError if the message does not fit the context, or the file has no template; the conversation is then
+    /// Ask, and hear the answer. It ends at the model's end-of-turn token, after n_predict tokens, at an interrupt
+    /// (then the part that came counts as said), or at the end of the context. With context_shift there is no such end;
+    /// then an answer as long as the whole context is taken for a loop and ends with Stop::length.
+    /// @throws UsageError if the message does not fit the context, or the file has no template; the conversation is
+    /// then
     ///         as it was before
     Answer ask(std::string_view message, const OnText& on_text = {});
 
-    void clear();                                             ///< forget all but the system prompt
+    void clear();  ///< forget all but the system prompt
     const std::vector<ChatMessage>& messages() const { return messages_; }
     const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what is in the context
     const Session& session() const { return session_; }
+    const ConversationOptions& options() const { return options_; }
     uint32_t seed() const { return sampler_.seed(); }
 
 private:
@@ -78,7 +86,7 @@ private:
     ConversationOptions options_;
     Sampler sampler_;
     std::vector<ChatMessage> messages_;
-    std::vector<int32_t> tokens_;   // in the context now: session_.n_past() of them
+    std::vector<int32_t> tokens_;  // in the context now: session_.n_past() of them
 };
 
 }  // namespace ech0

@@ -21,8 +21,11 @@ struct Sampler::Impl {
 namespace {
 
 void check_range(const char* option, double value, double least, double most) {
-    if (!(value >= least && value <= most)) throw UsageError(fmt::format("{} is {}, wanted {} to {}", option, value, least, most));
+    if (!(value >= least && value <= most))
+        throw UsageError(fmt::format("{} is {}, wanted {} to {}", option, value, least, most));
 }
+
+}  // namespace
 
 void check(const SamplerOptions& options) {
     check_range("--temp", options.temp, 0, 100);
@@ -34,6 +37,8 @@ void check(const SamplerOptions& options) {
     check_range("--seed", static_cast<double>(options.seed), -1, LLAMA_DEFAULT_SEED - 1);
 }
 
+namespace {
+
 // LLAMA_DEFAULT_SEED means "any" to the engine, which then tells nobody which: so we draw, and can report it.
 uint32_t choose_seed(int64_t asked) {
     if (asked >= 0) return static_cast<uint32_t>(asked);
@@ -41,12 +46,15 @@ uint32_t choose_seed(int64_t asked) {
 }
 
 // llama.cpp's order (common/sampling.cpp): penalties see all logits, the cuts come before the temperature.
-llama_sampler_ptr make_chain(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed, uint32_t seed) {
+llama_sampler_ptr make_chain(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed,
+                             uint32_t seed) {
     llama_sampler_ptr chain(llama_sampler_chain_init(llama_sampler_chain_default_params()));
     const auto add = [&](llama_sampler* sampler) { llama_sampler_chain_add(chain.get(), sampler); };
     std::vector<llama_logit_bias> never;
     for (const int32_t token : suppressed) never.push_back({token, -std::numeric_limits<float>::infinity()});
-    if (!never.empty()) add(llama_sampler_init_logit_bias(static_cast<int32_t>(n_vocab), static_cast<int32_t>(never.size()), never.data()));
+    if (!never.empty())
+        add(llama_sampler_init_logit_bias(static_cast<int32_t>(n_vocab), static_cast<int32_t>(never.size()),
+                                          never.data()));
     add(llama_sampler_init_penalties(static_cast<int32_t>(n_vocab), static_cast<int32_t>(options.repeat_last_n),
                                      static_cast<float>(options.repeat_penalty), 0, 0));
     if (options.temp == 0) {
@@ -63,7 +71,8 @@ llama_sampler_ptr make_chain(const SamplerOptions& options, int64_t n_vocab, std
 
 }  // namespace
 
-Sampler::Sampler(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed) : impl_(std::make_unique<Impl>()) {
+Sampler::Sampler(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed)
+    : impl_(std::make_unique<Impl>()) {
     check(options);
     impl_->seed = choose_seed(options.seed);
     impl_->chain = make_chain(options, n_vocab, suppressed, impl_->seed);
@@ -80,7 +89,9 @@ int32_t Sampler::sample(std::span<const float> logits) {
         throw UsageError(fmt::format("{} logits for a vocabulary of {}", logits.size(), candidates.size()));
     bool any = false;
     for (size_t i = 0; i < logits.size(); i++) {
-        if (std::isnan(logits[i]) || logits[i] == INFINITY) throw EngineError(fmt::format("the model's output for token {} is {}: its weights are damaged", i, logits[i]));
+        if (std::isnan(logits[i]) || logits[i] == INFINITY)
+            throw EngineError(
+                fmt::format("the model's output for token {} is {}: its weights are damaged", i, logits[i]));
         any = any || logits[i] > -INFINITY;
         candidates[i] = {static_cast<llama_token>(i), logits[i], 0};
     }

@@ -8,20 +8,23 @@ namespace ech0 {
 
 /// How the next token is chosen; names, defaults and order of llama.cpp's own options.
 struct SamplerOptions {
-    double temp = 0.8;             ///< 0: always the likeliest token
-    int64_t top_k = 40;            ///< 0: all
-    double top_p = 0.95;           ///< 1: all
-    double min_p = 0.05;           ///< 0: all
-    double repeat_penalty = 1.0;   ///< 1: none
-    int64_t repeat_last_n = 64;    ///< tokens that the penalty remembers
-    int64_t seed = -1;             ///< -1: another one each time
+    double temp = 0.8;            ///< 0: always the likeliest token
+    int64_t top_k = 40;           ///< 0: all
+    double top_p = 0.95;          ///< 1: all
+    double min_p = 0.05;          ///< 0: all
+    double repeat_penalty = 1.0;  ///< 1: none
+    int64_t repeat_last_n = 64;   ///< tokens that the penalty remembers
+    int64_t seed = -1;            ///< -1: another one each time
 };
+
+/// @throws UsageError naming the option that is out of range and its range
+void check(const SamplerOptions& options);
 
 /// Chooses tokens from logits; owner of a llama_sampler chain.
 class Sampler {
 public:
     /// @param suppressed  tokens that are never chosen (Gemma's image tokens in a text chat)
-    /// @throws UsageError naming the option that is out of range
+    /// @throws UsageError as check
     Sampler(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed = {});
     ~Sampler();
     Sampler(Sampler&&) noexcept;
@@ -37,7 +40,7 @@ public:
     /// Forget what was said and begin the random numbers again.
     void reset();
 
-    uint32_t seed() const;         ///< the one in use, also when the options asked for any
+    uint32_t seed() const;  ///< the one in use, also when the options asked for any
 
 private:
     struct Impl;

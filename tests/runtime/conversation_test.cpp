@@ -2,14 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <vector>
 
 #include "base/interrupt.h"
 #include "ech0/error.h"
-
-#include <csignal>
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
 
 namespace ech0 {
 namespace {
@@ -32,8 +34,8 @@ ConversationOptions greedy(int64_t n_predict = 24) {
     return options;
 }
 
-// Logits of the last token in a fresh context: the first batch up to ends[0], then tokens one by one up to ends[1], then a
-// batch up to ends[2], and so on in turn; what is left one by one.
+// Logits of the last token in a fresh context: the first batch up to ends[0], then tokens one by one up to ends[1],
+// then a batch up to ends[2], and so on in turn; what is left one by one.
 std::vector<float> logits_in_steps(const std::vector<int32_t>& tokens, const std::vector<int64_t>& ends) {
     Session fresh = demo_session();
     std::span<const float> logits;
@@ -94,8 +96,8 @@ TEST_CASE("the second turn decodes only what is new, and leaves the context as r
     REQUIRE(conversation.tokens().size() >= prompt.size());
     CHECK(std::equal(prompt.begin(), prompt.end(), conversation.tokens().begin()));
 
-    // One more token on top: the logits tell whether what lies below is the same. Read again in the same steps it is the
-    // same to the bit; read in one batch, but for rounding (0.011 seen).
+    // One more token on top: the logits tell whether what lies below is the same. Read again in the same steps it is
+    // the same to the bit; read in one batch, but for rounding (0.011 seen).
     std::vector<int32_t> tokens = conversation.tokens();
     CHECK(session.n_past() == static_cast<int64_t>(tokens.size()));
     tokens.push_back(tokens[4]);
@@ -103,6 +105,41 @@ TEST_CASE("the second turn decodes only what is new, and leaves the context as r
     const std::vector<float> incremental(last.begin(), last.end());
     CHECK(logits_in_steps(tokens, {first.n_prompt, second.n_reused, second.n_prompt}) == incremental);
     CHECK(relative_distance(logits_in_steps(tokens, {static_cast<int64_t>(tokens.size())}), incremental) < 0.02);
+}
+
+TEST_CASE(
+    "in every architecture, tokenizer and template the context is what reading the whole chat from scratch gives") {
+    for (const std::string architecture : {"llama", "qwen2", "qwen3", "gemma3", "qwen3moe"}) {
+        CAPTURE(architecture);
+        const TemporaryFolder folder;
+        TinyModel tiny;
+        tiny.architecture = architecture;
+        if (architecture == "qwen3moe") tiny.n_expert = 4, tiny.n_expert_used = 2;
+        write_tiny_model(tiny, folder / "tiny.gguf");
+        const Model model = read_model((folder / "tiny.gguf").string());
+        SessionOptions session_options;
+        session_options.n_ctx = small_ctx;
+        session_options.n_threads = 1;
+        Session session(model, session_options);
+        Conversation conversation(session, greedy(6));
+        for (const char* message : {"Hello.", "  What is this? ", "日本語 and 🙂"}) conversation.ask(message);
+
+        const std::vector<ChatMessage>& messages = conversation.messages();
+        REQUIRE(messages.size() == 6);
+        Session fresh(model, session_options);
+        std::vector<int32_t> prompt =
+            fresh.tokenize(fresh.apply_template(std::span(messages).first(5), true), fresh.adds_bos(), true);
+        std::vector<int32_t> tokens = conversation.tokens();
+        REQUIRE(tokens.size() > prompt.size());
+        CHECK(std::equal(prompt.begin(), prompt.end(), tokens.begin()));
+        tokens.push_back(tokens[1]);
+        const std::span<const float> incremental = session.decode({&tokens.back(), 1}, 0);
+        const std::span<const float> whole = fresh.decode(tokens, static_cast<int64_t>(tokens.size()) - 1);
+        CHECK(relative_distance(whole, incremental) < 0.005);  // 0.002 seen: batches round attention differently
+        tokens[tokens.size() - 8]++;  // within reach of gemma3's sliding window
+        fresh.truncate(0);
+        CHECK(relative_distance(fresh.decode(tokens, static_cast<int64_t>(tokens.size()) - 1), incremental) > 0.01);
+    }
 }
 
 TEST_CASE("a system prompt stands before the messages and survives /clear") {
@@ -173,7 +210,8 @@ std::string counting(int n) {
 // Turns of which each takes a good part of a small context.
 std::string long_message(int turn, int n_sentences = 4) {
     std::string text = "Note number " + std::to_string(turn) + ".";
-    for (int i = 0; i < n_sentences; i++) text += " The ferry to island " + std::to_string(10 * turn + i) + " leaves at noon.";
+    for (int i = 0; i < n_sentences; i++)
+        text += " The ferry to island " + std::to_string(10 * turn + i) + " leaves at noon.";
     return text;
 }
 
@@ -218,8 +256,10 @@ TEST_CASE("with context shift the oldest turns are forgotten, the system prompt 
         CHECK(std::equal(system_tokens.begin(), system_tokens.end(), conversation.tokens().begin()));
         // Forgetting costs no reading: only the new message, and the mark that ended the answer before it, is new.
         const std::vector<ChatMessage> message = {{"user", long_message(turn)}};
-        const auto n_message = static_cast<int64_t>(session.tokenize(session.apply_template(message, true), false, true).size());
-        CHECK(answer.n_prompt - answer.n_reused <= n_message + (turn == 0 ? static_cast<int64_t>(system_tokens.size()) : 3));
+        const auto n_message =
+            static_cast<int64_t>(session.tokenize(session.apply_template(message, true), false, true).size());
+        CHECK(answer.n_prompt - answer.n_reused <=
+              n_message + (turn == 0 ? static_cast<int64_t>(system_tokens.size()) : 3));
     }
     CHECK(n_forgotten > 0);
     CHECK(conversation.messages().front().content == options.system);
@@ -228,18 +268,22 @@ TEST_CASE("with context shift the oldest turns are forgotten, the system prompt 
 
     // The context is what its tokens say, at positions without a gap.
     const std::vector<ChatMessage>& kept = conversation.messages();
-    const std::vector<int32_t> expected = session.tokenize(session.apply_template(std::span(kept).first(kept.size() - 1), true), false, true);
+    const std::vector<int32_t> expected =
+        session.tokenize(session.apply_template(std::span(kept).first(kept.size() - 1), true), false, true);
     CHECK(std::equal(expected.begin(), expected.end(), conversation.tokens().begin()));
 }
 
-TEST_CASE("with context shift an answer goes on past the end of the context, by forgetting turns and then its own beginning") {
+TEST_CASE(
+    "with context shift an answer goes on past the end of the context, by forgetting turns and then its own "
+    "beginning") {
     ConversationOptions options = greedy(-1);
     options.context_shift = true;
     options.system = "You tell stories.";
     Session session = demo_session(small_ctx);
     Conversation conversation(session, options);
     conversation.ask("What is the capital of France?");
-    const Answer answer = conversation.ask("Write a very long story about a ferry, an island, its people and a lighthouse keeper.");
+    const Answer answer =
+        conversation.ask("Write a very long story about a ferry, an island, its people and a lighthouse keeper.");
     CHECK(answer.n_prompt + answer.n_tokens > small_ctx);
     CHECK(answer.n_forgotten > 0);
     CHECK(conversation.messages()[1].content.starts_with("Write a very long story"));
@@ -258,7 +302,9 @@ TEST_CASE("a prompt longer than the context is refused with both numbers") {
             conversation.ask(long_message(1, 40));
             FAIL("the message was taken");
         } catch (const UsageError& error) {
-            CHECK(std::strstr(error.what(), "the context holds 256 with the answer: use a larger --ctx or a shorter prompt") != nullptr);
+            CHECK(std::strstr(error.what(),
+                              "the context holds 256 with the answer: use a larger --ctx or a shorter prompt") !=
+                  nullptr);
         }
         CHECK(conversation.messages().empty());
         CHECK(conversation.ask(hello).n_tokens == 4);
@@ -270,7 +316,9 @@ TEST_CASE("an interrupt ends the answer, keeps what was said, and the talk goes 
     Session session = demo_session();
     Conversation conversation(session, greedy(64));
     int n_pieces = 0;
-    const Answer cut = conversation.ask(hello, [&](std::string_view) { if (++n_pieces == 5) std::raise(SIGINT); });
+    const Answer cut = conversation.ask(hello, [&](std::string_view) {
+        if (++n_pieces == 5) std::raise(SIGINT);
+    });
     clear_interrupt();
     CHECK(cut.stop == Stop::interrupted);
     CHECK(cut.n_tokens == 5);
@@ -305,13 +353,15 @@ TEST_CASE("what a listener throws comes through, and the conversation is as it w
 TEST_CASE("what can't be said is refused: a NUL byte, a system prompt without template, nothing at all") {
     Session session = demo_session();
     Conversation conversation(session, greedy(4));
-    CHECK_THROWS_WITH_AS(conversation.ask(std::string("a\0b", 3)), "prompt: a NUL byte at offset 1, wanted text", UsageError);
+    CHECK_THROWS_WITH_AS(conversation.ask(std::string("a\0b", 3)), "prompt: a NUL byte at offset 1, wanted text",
+                         UsageError);
     ConversationOptions options;
     options.raw = true;
     Conversation raw(session, options);
     CHECK_THROWS_WITH_AS(raw.ask(""), "the prompt is empty, and this model has no token to begin with", UsageError);
     options.system = "x";
-    CHECK_THROWS_WITH_AS(Conversation(session, options), "a system prompt needs the chat template: leave out --system or --raw", UsageError);
+    CHECK_THROWS_WITH_AS(Conversation(session, options),
+                         "a system prompt needs the chat template: leave out --system or --raw", UsageError);
 }
 
 TEST_CASE("a model without a template is refused at once, and not in raw mode") {
@@ -321,8 +371,9 @@ TEST_CASE("a model without a template is refused at once, and not in raw mode") 
     alone.n_ctx = small_ctx;
     alone.n_threads = 1;
     Session session(model, alone);
-    CHECK_THROWS_WITH_AS(Conversation(session, greedy()),
-                         "this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw", UsageError);
+    CHECK_THROWS_WITH_AS(
+        Conversation(session, greedy()),
+        "this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw", UsageError);
     ConversationOptions options = greedy(2);
     options.raw = true;
     CHECK(Conversation(session, options).ask("Once").n_tokens == 2);

@@ -87,7 +87,10 @@ TEST_CASE("the repeat penalty divides what is positive and multiplies what is ne
 
 TEST_CASE("top-k, top-p and min-p leave the tokens that their definitions leave, and all of them") {
     const std::vector<float> logits = random_logits(7);
-    const struct { int64_t top_k; double top_p, min_p; } cases[] = {{5, 1, 0}, {0, 0.7, 0}, {0, 1, 0.2}, {40, 0.9, 0.05}};
+    const struct {
+        int64_t top_k;
+        double top_p, min_p;
+    } cases[] = {{5, 1, 0}, {0, 0.7, 0}, {0, 1, 0.2}, {40, 0.9, 0.05}};
     for (const auto& [top_k, top_p, min_p] : cases) {
         SamplerOptions options;
         options.temp = 3;  // flat, so that every allowed token comes up
@@ -181,11 +184,14 @@ TEST_CASE("logits that are no numbers are an error, not a token") {
     Sampler sampler(SamplerOptions{}, n_vocab);
     std::vector<float> logits = random_logits(1);
     logits[17] = std::nanf("");
-    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model's output for token 17 is nan: its weights are damaged", EngineError);
+    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model's output for token 17 is nan: its weights are damaged",
+                         EngineError);
     logits[17] = INFINITY;
-    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model's output for token 17 is inf: its weights are damaged", EngineError);
+    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model's output for token 17 is inf: its weights are damaged",
+                         EngineError);
     logits.assign(n_vocab, -INFINITY);
-    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model finds every token impossible: its weights are damaged", EngineError);
+    CHECK_THROWS_WITH_AS(sampler.sample(logits), "the model finds every token impossible: its weights are damaged",
+                         EngineError);
     logits.resize(3);
     CHECK_THROWS_WITH_AS(sampler.sample(logits), "3 logits for a vocabulary of 200", UsageError);
 }
