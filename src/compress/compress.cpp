@@ -93,9 +93,13 @@ int64_t whole_budget(const Job& job, int64_t head_bytes) {
 /// The type whose rounding a tensor's sensitivity is probed with: plain blocks (quick to make) of about the size that
 /// the budget comes to, since small errors say little about large ones.
 ggml_type probe_type(const TensorCosts& costs, double target_bits) {
-    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q4_0, GGML_TYPE_Q5_K, GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0})
-        if (row_fits(type, costs.tensor->n_cols()) && type_bits(type) >= target_bits - 0.5) return type;
-    return GGML_TYPE_F16;
+    ggml_type probe = plain_type(*costs.tensor);  // rows that no block divides have no other type anyway
+    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q4_0, GGML_TYPE_Q5_K, GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
+        if (!row_fits(type, costs.tensor->n_cols())) continue;
+        probe = type;
+        if (type_bits(type) >= target_bits - 0.5) break;
+    }
+    return probe;
 }
 
 std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, double target_bits) {

@@ -59,8 +59,9 @@ void keep_window_phase(gguf_context* gguf, const Model& model, const SegmentRang
     for (int64_t layer = range.first; layer <= range.last; layer++)
         if (windowed(layer) != windowed(range.first))
             throw UsageError(fmt::format("layers {} to {} mix window kinds; begin at a multiple of {}", range.first, range.last, period));
-    // In the engine's words: period 0 = every layer windowed, 1 = none.
-    gguf_set_val_u32(gguf, key.c_str(), windowed(range.first) ? 0 : 1);
+    // In the engine's words: period 0 = every layer windowed, a window of 0 = none is.
+    if (windowed(range.first)) gguf_set_val_u32(gguf, key.c_str(), 0);
+    else gguf_set_val_u32(gguf, "gemma3.attention.sliding_window", 0);
 }
 
 void add_tensor(SegmentMetadata& out, const std::string& name, ggml_type type, const Tensor& like, int64_t n_rows) {
