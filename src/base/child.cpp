@@ -1,0 +1,111 @@
+#include "base/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/interrupt.h"
+#include "ech0/error.h"
+
+extern char** environ;
+
+namespace ech0 {
+namespace {
+
+/// One end to read for us, one to write for the child; both are closed at the end whatever happens.
+struct Pipe {
+    std::array<int, 2> fd{-1, -1};
+
+    Pipe() {
+        if (pipe(fd.data()) != 0) throw FileError(std::string("can't open a pipe: ") + std::strerror(errno));
+        for (const int end : fd) fcntl(end, F_SETFD, FD_CLOEXEC);
+    }
+    ~Pipe() {
+        close_read();
+        close_write();
+    }
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+
+    void close_read() { close_end(fd[0]); }
+    void close_write() { close_end(fd[1]); }
+
+private:
+    static void close_end(int& end) {
+        if (end >= 0) close(end);
+        end = -1;
+    }
+};
+
+pid_t start(const std::filesystem::path& program, const std::vector<std::string>& arguments, const Pipe& out,
+            const Pipe& err) {
+    std::vector<std::string> words = {program.string()};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, out.fd[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, err.fd[1], STDERR_FILENO);
+    pid_t pid = 0;
+    const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) throw FileError(program.string() + ": can't start it: " + std::strerror(error));
+    return pid;
+}
+
+int wait_for(pid_t pid) {
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// Read what there is; false at the end.
+bool read_some(int fd, std::string& into) {
+    std::array<char, 4096> buffer;
+    const ssize_t n = read(fd, buffer.data(), buffer.size());
+    if (n > 0) into.append(buffer.data(), static_cast<size_t>(n));
+    return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+/// Both streams until both end: reading one alone would let the child block on the other.
+void read_both(Pipe& out, Pipe& err, ChildResult& result) {
+    while (out.fd[0] >= 0 || err.fd[0] >= 0) {
+        check_interrupt();
+        std::array<pollfd, 2> wait = {{{out.fd[0], POLLIN, 0}, {err.fd[0], POLLIN, 0}}};  // a negative fd is skipped
+        if (poll(wait.data(), wait.size(), 200) <= 0) continue;
+        if (wait[0].revents != 0 && !read_some(out.fd[0], result.output)) out.close_read();
+        if (wait[1].revents != 0 && !read_some(err.fd[0], result.errors)) err.close_read();
+    }
+}
+
+}  // namespace
+
+ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments) {
+    Pipe out, err;
+    const pid_t pid = start(program, arguments, out, err);
+    out.close_write();
+    err.close_write();
+    ChildResult result;
+    try {
+        read_both(out, err, result);
+    } catch (...) {
+        kill(pid, SIGKILL);
+        wait_for(pid);
+        throw;
+    }
+    result.exit_status = wait_for(pid);
+    return result;
+}
+
+}  // namespace ech0

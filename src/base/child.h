@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ech0 {
+
+/// What a program that ran to its end said.
+struct ChildResult {
+    int exit_status = 0;         ///< 128 + number if a signal ended it, as a shell counts
+    std::string output, errors;  ///< stdout and stderr
+};
+
+/// Run a program without a shell, its stdin empty, and wait for it. Ctrl-C ends it too.
+/// @throws FileError if it can't be started; Interrupted
+ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments);
+
+}  // namespace ech0
