@@ -22,7 +22,9 @@ void add_commands(CommandLine& line) {
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);
+    add_verify(line);
     add_chat(line);
+    add_measure_alone(line);
 }
 
 void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }
@@ -51,10 +53,18 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
     return near ? *found : "";
 }
 
+// Those that a person may be told of: a hidden one has no group.
 std::vector<std::string> command_names(const CommandLine& line) {
     std::vector<std::string> names;
-    for (const CLI::App* command : line.app.get_subcommands({})) names.push_back(command->get_name());
+    for (const CLI::App* command : line.app.get_subcommands({})) {
+        if (!command->get_group().empty()) names.push_back(command->get_name());
+    }
     return names;
+}
+
+bool has_command(const CommandLine& line, const std::string& name) {
+    const auto commands = line.app.get_subcommands({});
+    return std::any_of(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->get_name() == name; });
 }
 
 std::vector<std::string> option_names(const CLI::App& command) {
@@ -103,8 +113,8 @@ int explain_usage(const CommandLine& line, const CLI::ParseError& error, bool no
 // CLI11 would take an unknown command for a stray argument.
 void check_command(const CommandLine& line, const std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments[0].starts_with("-")) return;
+    if (has_command(line, arguments[0])) return;
     const std::vector<std::string> names = command_names(line);
-    if (std::find(names.begin(), names.end(), arguments[0]) != names.end()) return;
     const std::string meant = nearest(arguments[0], names);
     throw UsageError(fmt::format("no command '{}'; {}", printable(arguments[0]),
                                  meant.empty() ? fmt::format("there are {}", fmt::join(names, ", "))

@@ -1,0 +1,103 @@
+#include "verify/speed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "base/child.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "ech0/error.h"
+#include "ech0/session.h"
+
+namespace ech0 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// Any tokens do: the work doesn't depend on them. Ordinary ones, spread over the vocabulary.
+std::vector<int32_t> some_tokens(int64_t n_tokens, int64_t n_vocab) {
+    std::vector<int32_t> tokens(n_tokens);
+    for (int64_t i = 0; i < n_tokens; ++i) tokens[i] = static_cast<int32_t>((i * 7919 + 1) % n_vocab);
+    return tokens;
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const size_t n = values.size();
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+Speed median_of(const std::vector<Speed>& runs) {
+    std::vector<double> prompt, generation, memory;
+    for (const Speed& run : runs) {
+        prompt.push_back(run.prompt_tokens_per_s);
+        generation.push_back(run.tokens_per_s);
+        memory.push_back(static_cast<double>(run.peak_memory_bytes));
+    }
+    return {median(prompt), median(generation), static_cast<int64_t>(median(memory))};
+}
+
+Speed run_alone(const std::filesystem::path& program, const std::string& model, const SpeedOptions& options) {
+    const ChildResult child =
+        run_child(program, {measure_alone_command, model, "--prompt", std::to_string(options.n_prompt), "--generate",
+                            std::to_string(options.n_generate), "--ctx", std::to_string(options.n_ctx), "--threads",
+                            std::to_string(options.n_threads)});
+    if (child.exit_status != 0) {
+        throw EngineError(fmt::format("measure {} alone: {} {} ended with status {}: {}", model, program.string(),
+                                      measure_alone_command, child.exit_status, printable(child.errors, 500)));
+    }
+    const nlohmann::json said = nlohmann::json::parse(child.output, nullptr, false);
+    if (!said.is_object())
+        throw EngineError(fmt::format("measure {} alone: no JSON but \"{}\"", model, printable(child.output)));
+    return {said.at("prompt_tokens_per_s").get<double>(), said.at("tokens_per_s").get<double>(),
+            said.at("peak_memory_bytes").get<int64_t>()};
+}
+
+}  // namespace
+
+Speed measure_speed(const Model& model, const SpeedOptions& options) {
+    const int64_t n_needed = options.n_prompt + options.n_generate;
+    Session session(model, {.n_ctx = std::max(options.n_ctx, n_needed), .n_threads = options.n_threads});
+    const std::vector<int32_t> tokens = some_tokens(n_needed, session.n_vocab());
+    session.decode(std::span(tokens).first(1), 0);
+    session.truncate(0);
+
+    Speed speed;
+    Clock::time_point begin = Clock::now();
+    session.decode(std::span(tokens).first(options.n_prompt), options.n_prompt - 1);
+    speed.prompt_tokens_per_s = static_cast<double>(options.n_prompt) / seconds_since(begin);
+    begin = Clock::now();
+    for (int64_t i = options.n_prompt; i < n_needed; ++i) session.decode(std::span(tokens).subspan(i, 1), 0);
+    speed.tokens_per_s = static_cast<double>(options.n_generate) / seconds_since(begin);
+    speed.peak_memory_bytes = peak_memory_bytes();
+    return speed;
+}
+
+std::string speed_json(const Speed& speed) {
+    const nlohmann::json json = {{"prompt_tokens_per_s", speed.prompt_tokens_per_s},
+                                 {"tokens_per_s", speed.tokens_per_s},
+                                 {"peak_memory_bytes", speed.peak_memory_bytes}};
+    return json.dump();
+}
+
+std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span<const std::string> models,
+                                 int64_t n_repeats, const SpeedOptions& options, const Progress& progress) {
+    const auto n_runs = static_cast<int64_t>(models.size()) * n_repeats;
+    std::vector<std::vector<Speed>> runs(models.size());
+    for (int64_t run = 0; run < n_runs; ++run) {
+        if (progress) progress("measure speed alone", run, n_runs);
+        const size_t m = static_cast<size_t>(run) % models.size();
+        runs[m].push_back(run_alone(program, models[m], options));
+    }
+    if (progress) progress("measure speed alone", n_runs, n_runs);
+    std::vector<Speed> medians;
+    for (const std::vector<Speed>& of_model : runs) medians.push_back(median_of(of_model));
+    return medians;
+}
+
+}  // namespace ech0
