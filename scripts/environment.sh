@@ -50,4 +50,10 @@ need_cache_python() {
     python3 -m venv "$ECH0_CACHE/python" > /dev/null || die "python3 cannot make a virtual environment: run scripts/setup.sh"
 }
 
-pip_quiet() { "$cache_python" -m pip --quiet --disable-pip-version-check --no-input "$@"; }
+# pip, in one line where it fails: what we could not do, and pip's own first error.
+pip_or_die() { # WHAT PIP-ARGUMENT...
+    local what="$1" said
+    shift
+    said="$("$cache_python" -m pip --quiet --disable-pip-version-check --no-input "$@" 2>&1)" ||
+        die "$what ($(printf '%s\n' "$said" | sed -n 's/^ERROR: //p' | head -n 1)): check the network, then try again"
+}

@@ -11,7 +11,7 @@ scripts/setup.sh build
 need_cache_python
 if ! "$formatter" --version 2> /dev/null | grep -q "version $version"; then
     note "fetching clang-format $version (once)"
-    pip_quiet install "clang-format==$version" || die "can't install the Python package clang-format==$version: check the network, then try again"
+    pip_or_die "can't install the Python package clang-format==$version" install "clang-format==$version"
 fi
 
 sources() { git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cpp'; }

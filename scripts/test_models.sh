@@ -22,7 +22,7 @@ if ! all_right "$models"; then
     make_scratch
     need_cache_python
     note "making the test models (about a minute, once)"
-    pip_quiet install 'numpy<3' gguf==0.19.0 || die "can't install the Python packages numpy and gguf: check the network, then try again"
+    pip_or_die "can't install the Python packages numpy and gguf" install 'numpy<3' gguf==0.19.0
     "$cache_python" "$scripts/make_models.py" "$source_model" "$scratch"
     all_right "$scratch" || die "make_models.py made other bytes than the hashes in scripts/test_models.sh: was one of them changed?"
     mv "$scratch"/*.gguf "$models/"
