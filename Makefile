@@ -34,8 +34,8 @@ test-models:
 	@scripts/setup.sh build
 	@scripts/test_models.sh > /dev/null
 
-bench: peers test-models ## the benchmarks' programs
-	@scripts/build.sh $(BUILD) -DECH0_BUILD_BENCH=ON
+bench: build peers test-models ## the comparisons with llama.cpp's own tools (hours; TEXT=FILE to judge on)
+	@scripts/bench.sh $(BUILD)
 
 asan: peers test-models ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan
 	@scripts/build.sh build-asan -DECH0_SANITIZE=ON
@@ -53,7 +53,7 @@ tidy: build ## clang-tidy over all sources
 
 lint: ## shellcheck over the scripts
 	@scripts/setup.sh lint
-	@shellcheck -x -P scripts scripts/*.sh .ci/run
+	@shellcheck -x -P scripts scripts/*.sh bench/*.sh .ci/run
 
 # `sudo make install` after `make build` installs what the user built; root would build it all anew in a cache of its own.
 install: ## program, library, headers and texts into PREFIX (/usr/local)
