@@ -19,6 +19,7 @@
 #include "compress/workspace.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "plan/candidates.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
 
@@ -88,6 +89,17 @@ int64_t whole_budget(const Job& job, int64_t head_bytes) {
         throw UsageError(fmt::format("a budget of {} is no smaller than {} itself ({}): there is nothing to compress", format_disk(budget), job.model.files.front().string(), format_disk(job.model.size_bytes)));
     if (budget <= head_bytes) throw UsageError(fmt::format("a budget of {} is smaller than the file's metadata alone ({})", format_disk(budget), format_disk(head_bytes)));
     return budget;
+}
+
+/// Refuse what no plan can reach before the long work begins.
+void check_reachable(const Model& model, const GgufHead& head, int64_t budget) {
+    int64_t least = head.head_bytes();
+    for (const Tensor& tensor : model.tensors) {
+        const ggml_type smallest = is_compressible(tensor) ? candidate_types(tensor, 0, 32).front() : static_cast<ggml_type>(tensor.type);
+        least += head.padded(static_cast<int64_t>(ggml_row_size(smallest, tensor.n_cols())) * tensor.n_rows());
+    }
+    if (budget < least)
+        throw UsageError(fmt::format("a budget of {} is too small for {}: with the smallest types its rows allow it takes {}", format_disk(budget), model.files.front().string(), format_disk(least)));
 }
 
 /// The type whose rounding a tensor's sensitivity is probed with: plain blocks (quick to make) of about the size that
@@ -169,7 +181,8 @@ struct PlannedModel {
     size_t index(const Tensor& tensor) const { return static_cast<size_t>(&tensor - job.model.tensors.data()); }
 
     Weights weights() const {
-        return {[this](const Tensor& t) { return type(index(t)); }, [this](const Tensor& t, std::vector<std::byte>&) { return bytes(index(t)); }};
+        return {[this](const Tensor& t) { return type(index(t)); }, [this](const Tensor& t, std::vector<std::byte>&) { return bytes(index(t)); },
+                [this](const Tensor& t) { job.source.release(t); }};
     }
 };
 
@@ -279,6 +292,7 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     // Refuse an impossible budget before the long work.
     const GgufHead unchanged(model, stored_types(model), provenance_of(job, 0));
     const int64_t budget = whole_budget(job, unchanged.head_bytes());
+    check_reachable(model, unchanged, budget);
     job.calibration = statistics(job);
     const Provenance provenance = provenance_of(job, budget);
     const GgufHead head(model, stored_types(model), provenance);

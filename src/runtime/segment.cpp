@@ -122,6 +122,7 @@ void Segment::fill(ggml_tensor* tensor) {
                                       tensor->ne[0], ggml_nrows(tensor), ggml_type_name(tensor->type), bytes.size()));
     ggml_backend_tensor_set(tensor, bytes.data(), 0, bytes.size());
     slots_[name].push_back(tensor);
+    if (weights_->release) weights_->release(*source);
 }
 
 void Segment::set(const std::string& tensor, std::span<const std::byte> bytes) {

@@ -26,7 +26,8 @@ void Source::release(const Tensor& tensor) const { files_[static_cast<size_t>(te
 
 Weights Source::as_stored() const {
     return {[](const Tensor& tensor) { return static_cast<ggml_type>(tensor.type); },
-            [this](const Tensor& tensor, std::vector<std::byte>&) { return bytes(tensor); }};
+            [this](const Tensor& tensor, std::vector<std::byte>&) { return bytes(tensor); },
+            [this](const Tensor& tensor) { release(tensor); }};
 }
 
 ggml_type plain_type(const Tensor& tensor) {
@@ -46,7 +47,8 @@ Weights Source::as_f16() const {
                     from_float(type, row.data(), scratch.data() + static_cast<size_t>(r) * row_bytes, tensor.n_cols());
                 }
                 return scratch;
-            }};
+            },
+            [this](const Tensor& tensor) { release(tensor); }};
 }
 
 std::vector<float> embed(const Model& model, ggml_type type, std::span<const std::byte> embedding, std::span<const int32_t> tokens) {

@@ -16,6 +16,7 @@ std::vector<std::vector<float>> enter(const Model& model, const Weights& weights
     const std::span<const std::byte> bytes = weights.bytes(*embedding, scratch);
     std::vector<std::vector<float>> hidden;
     for (const auto& chunk : chunks) hidden.push_back(embed(model, weights.type(*embedding), bytes, chunk));
+    if (weights.release) weights.release(*embedding);
     return hidden;
 }
 
@@ -36,19 +37,6 @@ void walk_model(const Model& model, const Weights& weights, const Chunks& chunks
             if (walk.progress) walk.progress(walk.stage, ++done, total);
         }
     }
-}
-
-int64_t largest_segment_bytes(const Model& model, const Weights& weights) {
-    std::map<std::string, int64_t> per_layer;
-    int64_t ends = 0;
-    for (const Tensor& tensor : model.tensors) {
-        const auto bytes = static_cast<int64_t>(ggml_row_size(weights.type(tensor), tensor.n_cols())) * tensor.n_rows();
-        if (tensor.name.starts_with("blk.")) per_layer[tensor.name.substr(0, tensor.name.find('.', 4))] += bytes;
-        else ends += bytes;
-    }
-    int64_t largest = 0;
-    for (const auto& [layer, bytes] : per_layer) largest = std::max(largest, bytes);
-    return largest + ends;
 }
 
 }  // namespace ech0

@@ -28,7 +28,4 @@ void walk_model(const Model& model, const Weights& weights, const Chunks& chunks
 /// What enters the first segment: the chunk's tokens, or their embeddings where layers are run one by one.
 std::vector<std::vector<float>> enter(const Model& model, const Weights& weights, const Chunks& chunks);
 
-/// Bytes that a segment of this model takes at most in `weights`: its layer, and the embedding where it has the head.
-int64_t largest_segment_bytes(const Model& model, const Weights& weights);
-
 }  // namespace ech0

@@ -17,6 +17,8 @@ struct Weights {
     std::function<ggml_type(const Tensor&)> type;
     /// The bytes, ggml_row_size(type, n_cols) x n_rows of them; may be written into `scratch` or lie elsewhere.
     std::function<std::span<const std::byte>(const Tensor&, std::vector<std::byte>& scratch)> bytes;
+    /// The engine has its copy: the tensor's pages may go. Optional.
+    std::function<void(const Tensor&)> release = {};
 };
 
 }  // namespace ech0
