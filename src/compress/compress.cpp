@@ -190,7 +190,10 @@ struct PlannedModel {
 std::vector<std::vector<float>> reference_logits(Job& job, const Chunks& chunks) {
     std::vector<std::vector<float>> logits(chunks.size());
     Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "original", job.progress};
-    walk.on_logits = [&](int64_t c, std::span<const float> l) { logits[static_cast<size_t>(c)].assign(l.begin(), l.end()); };
+    walk.on_logits = [&](int64_t c, std::span<const float> l) {
+        check_logits(l, job.model.n_vocab, job.n_threads);
+        logits[static_cast<size_t>(c)].assign(l.begin(), l.end());
+    };
     walk_model(job.model, job.source.as_stored(), chunks, walk);
     return logits;
 }

@@ -1,16 +1,17 @@
 #include "compress/sensitivity.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "base/interrupt.h"
-#include "base/parallel.h"
 #include "ech0/error.h"
+#include "runtime/divergence.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
 namespace {
+
+// KL that stands for "this model no longer computes": larger than any real one (log of a vocabulary of 10^6 is 14).
+constexpr double broken_kl = 1000;
 
 using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
 
@@ -89,6 +90,7 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
     if (range.with_head)
         for (size_t c = 0; c < probe.chunks.size(); c++) {
             const std::span<const float> logits = segment.run(probe.input(range, original, c));
+            check_logits(logits, probe.source.model().n_vocab, probe.n_threads);
             probe.reference.emplace_back(logits.begin(), logits.end());
         }
     for (Branch& branch : branches) {
@@ -115,24 +117,19 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
 }  // namespace
 
 std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab, int n_threads) {
-    const int64_t n = static_cast<int64_t>(original.size()) / n_vocab;
-    std::vector<double> result(static_cast<size_t>(n));
-    parallel_for(n, n_threads, [&](int64_t i) {
-        const float* x = original.data() + i * n_vocab;
-        const float* y = candidate.data() + i * n_vocab;
-        const float x_max = *std::max_element(x, x + n_vocab), y_max = *std::max_element(y, y + n_vocab);
-        double x_sum = 0, y_sum = 0, weighted = 0;
-        for (int64_t v = 0; v < n_vocab; v++) {
-            const float a = x[v] - x_max, b = y[v] - y_max;
-            const float p = std::exp(a);
-            x_sum += static_cast<double>(p);
-            y_sum += static_cast<double>(std::exp(b));
-            weighted += static_cast<double>(p * (a - b));
-        }
-        const double kl = weighted / x_sum - std::log(x_sum) + std::log(y_sum);
-        result[static_cast<size_t>(i)] = std::isfinite(kl) ? std::max(kl, 0.0) : 1e3;
-    });
-    return result;
+    const std::vector<int32_t> any(original.size() / static_cast<size_t>(n_vocab), 0);  // which token came next is not asked
+    std::vector<double> kl;
+    try {
+        for (const Score& score : compare(original, candidate, any, n_threads)) kl.push_back(score.kl_divergence);
+    } catch (const EngineError&) {  // logits that are no numbers: a plan to stay away from, not the end of the search
+        kl.assign(any.size(), broken_kl);
+    }
+    return kl;
+}
+
+void check_logits(std::span<const float> logits, int64_t n_vocab, int n_threads) {
+    const std::vector<int32_t> any(logits.size() / static_cast<size_t>(n_vocab), 0);
+    compare(logits, logits, any, n_threads);
 }
 
 std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks, const std::vector<const Tensor*>& tensors,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "verify/divergence.h"
+#include "runtime/divergence.h"
 
 namespace ech0 {
 

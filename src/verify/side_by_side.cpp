@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
-#include "verify/divergence.h"
+#include "runtime/divergence.h"
 
 namespace ech0 {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
-#include "verify/divergence.h"
+#include "runtime/divergence.h"
 
 using namespace ech0;
 

@@ -8,7 +8,7 @@
 #include "ech0/error.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
-#include "verify/divergence.h"
+#include "runtime/divergence.h"
 
 using namespace ech0;
 

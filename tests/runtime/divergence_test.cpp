@@ -1,4 +1,4 @@
-#include "verify/divergence.h"
+#include "runtime/divergence.h"
 
 #include <doctest/doctest.h>
 
