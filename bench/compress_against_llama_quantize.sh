@@ -3,8 +3,8 @@
 #
 #   bench/compress_against_llama_quantize.sh MODEL.gguf TEXT.txt TYPE... [-- ech0 compress options]
 #
-# For each TYPE: llama-imatrix (on ech0's calibration text, once) + llama-quantize make a file; ech0 compress makes one of
-# at most that size; llama-perplexity --kl-divergence judges both on TEXT, which calibration never saw. Both tools get the
+# For each TYPE: llama-imatrix (on ech0's calibration text, once) + llama-quantize make a file; ech0 calibrate (once) + ech0
+# compress make one of at most that size; llama-perplexity --kl-divergence judges both on TEXT, which calibration never saw. Both tools get the
 # same number of threads (THREADS, default: all) and run one after the other, so only ratios of times mean something.
 # Environment: ECH0 (build/ech0), PEERS (build/peers), CHUNKS (40) of 512 tokens, WORK (a temporary folder), CSV.
 set -euo pipefail
@@ -26,6 +26,8 @@ kl_of() { "$peers/llama-perplexity" -m "$1" -f "$text" -t "$threads" --kl-diverg
 [ -s "$work/original.kld" ] || "$peers/llama-perplexity" -m "$model" -f "$text" -t "$threads" --chunks "$chunks" --save-all-logits "$work/original.kld" >"$work/original.log" 2>&1
 imatrix_s=$(seconds "$peers/llama-imatrix" -m "$model" -f "$work/calibration.txt" -t "$threads" -o "$work/imatrix.gguf")
 
+calibrate_s=$(seconds "$ech0" calibrate "$model" --threads "$threads" -o "$work/statistics.gguf")
+
 machine=$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo 2>/dev/null || sysctl -n machdep.cpu.brand_string)
 {
   echo "# command: $0 $model TEXT ${types[*]} $*"
@@ -38,12 +40,12 @@ for type in "${types[@]}"; do
   quantize_s=$(seconds "$peers/llama-quantize" --imatrix "$work/imatrix.gguf" "$model" "$work/peer.gguf" "$type" "$threads")
   peer_bytes=$(wc -c < "$work/peer.gguf")
   rm -rf "$work/ours.gguf" "$work/ours.gguf.ech0-work"
-  ech0_s=$(seconds "$ech0" compress "$model" --size "$peer_bytes" -o "$work/ours.gguf" --threads "$threads" --json "$@")
+  compress_s=$(seconds "$ech0" compress "$model" --size "$peer_bytes" -o "$work/ours.gguf" --imatrix "$work/statistics.gguf" --threads "$threads" --json "$@")
   cp "$work/last.log" "$work/$type.json"
   ech0_bytes=$(wc -c < "$work/ours.gguf")
   peer_kl=$(kl_of "$work/peer.gguf"); ech0_kl=$(kl_of "$work/ours.gguf")
-  awk -v t="$type" -v pb="$peer_bytes" -v eb="$ech0_bytes" -v pk="$peer_kl" -v ek="$ech0_kl" -v im="$imatrix_s" -v q="$quantize_s" -v e="$ech0_s" -v csv="$csv" 'BEGIN {
-    split(pk, p, " "); split(ek, o, " "); ps = im + q
+  awk -v t="$type" -v pb="$peer_bytes" -v eb="$ech0_bytes" -v pk="$peer_kl" -v ek="$ech0_kl" -v im="$imatrix_s" -v q="$quantize_s" -v c="$calibrate_s" -v e="$compress_s" -v csv="$csv" 'BEGIN {
+    split(pk, p, " "); split(ek, o, " "); ps = im + q; e += c
     printf "%-8s %12d %12d %9.5f %9.5f %7.3f %8.1f %8.1f %6.2f\n", t, pb, eb, p[1], o[1], o[1] / p[1], ps, e, e / ps
     printf "%s,%d,%d,%s,%s,%s,%s,%.4f,%.1f,%.1f,%.3f\n", t, pb, eb, p[1], p[2], o[1], o[2], o[1] / p[1], ps, e, e / ps >> csv }'
 done

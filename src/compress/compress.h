@@ -17,7 +17,7 @@ struct CompressOptions {
     CalibrationText text;
     std::optional<std::filesystem::path> imatrix;    ///< statistics from here instead of from the text
     int64_t n_ctx = 512;                             ///< tokens per chunk of text
-    int effort = 3;                                  ///< 1 … 5, see effort_of
+    int effort = 2;                                  ///< 1 … 5, see effort_of
     int n_threads = 0;                               ///< 0 = all cores
     bool fresh = false;                              ///< do not resume
     bool keep_work = false;                          ///< leave the folder of intermediate results
