@@ -31,7 +31,7 @@ finish() {
   printf '%s,%d,%d,%d,%d,"%s"\n' "$name" "$runs" "$exit_2" "$one_line" "$nothing" "${example//\"/\'}" >> "$csv"
   [ "$runs" -eq "$exit_2" ] && [ "$runs" -eq "$one_line" ] && [ "$runs" -eq "$nothing" ] || failures=$((failures + 1))
 }
-small() { "$ech0" compress "$1" --size "${2:-60MB}" -o "${3:-$work/out.gguf}" --effort 1 --ctx 64 --calibration "$text"; }
+small() { "$ech0" compress "$1" --size "${2:-60MB}" -o "${3:-$work/out.gguf}" --no-proof --effort 1 --ctx 64 --calibration "$text"; }
 poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 
 begin "truncated at 50 offsets"; cp "$model" "$work/cut.gguf"
@@ -53,7 +53,7 @@ begin "budget too large"; attempt small "$model" 1GB; finish
 
 begin "full disk"; mkdir -p "$work/small"
 if mount -t tmpfs -o size=40m tmpfs "$work/small" 2>/dev/null; then attempt small "$model" 60MB "$work/small/out.gguf"; rm -rf "$work/small"/*; umount "$work/small"
-else attempt bash -c "ulimit -f 20000; '$ech0' compress '$model' --size 60MB -o '$work/out.gguf' --effort 1 --ctx 64 --calibration '$text'"; fi; finish; rm -rf "$work"/out.gguf*
+else attempt bash -c "ulimit -f 20000; '$ech0' compress '$model' --size 60MB -o '$work/out.gguf' --no-proof --effort 1 --ctx 64 --calibration '$text'"; fi; finish; rm -rf "$work"/out.gguf*
 
 # Not an error but the same promise: killed at any moment, nothing under the name; run again, the same bytes.
 begin "kill -9, then resume"

@@ -7,6 +7,8 @@
 #include "cli/progress.h"
 #include "ech0/error.h"
 #include "report/compress.h"
+#include "report/verify.h"
+#include "verify/verify.h"
 
 namespace ech0 {
 namespace {
@@ -16,8 +18,11 @@ struct Arguments {
     CalibrationArguments text;
     std::string imatrix;
     CompressOptions options;
-    bool json = false;
+    bool no_proof = false, json = false;
 };
+
+// Chunks of the evaluation text that the closing proof takes; `ech0 verify` takes them all.
+constexpr int64_t proof_chunks = 16;
 
 CompressOptions options_of(const Model& model, const Arguments& arguments, const Progress& progress) {
     CompressOptions options = arguments.options;
@@ -27,11 +32,28 @@ CompressOptions options_of(const Model& model, const Arguments& arguments, const
     return options;
 }
 
+Evidence prove(const Model& original, const Artifact& artifact, const Arguments& arguments, const Progress& progress) {
+    VerifyOptions options;
+    options.n_chunks = proof_chunks;
+    options.n_threads = arguments.options.n_threads;
+    options.quick = true;
+    options.command = "ech0 compress " + arguments.model;
+    const std::vector<Model> candidate = {read_model(artifact.path)};
+    return verify(original, candidate, options, progress);
+}
+
 int compress(const Arguments& arguments) {
     const Model model = read_model(arguments.model);
     ProgressLine progress;
     const Artifact artifact = compress(model, options_of(model, arguments, progress.callback()), progress.callback());
-    print(arguments.json ? json_text(compress_json(artifact)) : compress_text(artifact));
+    Json json = compress_json(artifact);
+    std::string text = compress_text(artifact);
+    if (!arguments.no_proof) {
+        const Evidence evidence = prove(model, artifact, arguments, progress.callback());
+        json["evidence"] = verify_json(evidence);
+        text += "\n" + verify_text(evidence);
+    }
+    print(arguments.json ? json_text(json) : text);
     return exit_yes;
 }
 
@@ -56,6 +78,7 @@ void add_compress(CommandLine& line) {
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
+    command->add_flag("--no-proof", arguments->no_proof, "do not compare the result with the original at the end");
     add_threads(command, options.n_threads);
     add_json(command, arguments->json);
 }
