@@ -1,5 +1,6 @@
 #include "compress/compress.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/calibration_options.h"
@@ -35,6 +36,7 @@ CompressOptions options_of(const Model& model, const Arguments& arguments, const
 Evidence prove(const Model& original, const Artifact& artifact, const Arguments& arguments, const Progress& progress) {
     VerifyOptions options;
     options.n_chunks = proof_chunks;
+    if (original.n_ctx_train > 0) options.n_ctx = std::min(options.n_ctx, original.n_ctx_train);
     options.n_threads = arguments.options.n_threads;
     options.quick = true;
     options.command = "ech0 compress " + arguments.model;

@@ -109,6 +109,8 @@ Finished run(const std::vector<std::string>& command, const RunOptions& options)
     return finished;
 }
 
+std::string run_ech0_path() { return ECH0_BINARY; }
+
 Finished run_ech0(std::vector<std::string> arguments, const RunOptions& options) {
     arguments.insert(arguments.begin(), ECH0_BINARY);
     return run(arguments, options);

@@ -28,6 +28,9 @@ Finished run(const std::vector<std::string>& command, const RunOptions& options 
 /// The ech0 that this build made, with these arguments.
 Finished run_ech0(std::vector<std::string> arguments, const RunOptions& options = {});
 
+/// Where that ech0 is, for a command line of another program's.
+std::string run_ech0_path();
+
 /// Lines of a text, counting an unfinished last one.
 int64_t count_lines(const std::string& text);
 

@@ -1,0 +1,121 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/file.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
+
+namespace ech0 {
+namespace {
+
+struct Fixture {
+    TemporaryFolder folder;
+    RunOptions here;
+
+    Fixture() {
+        TinyModel shape;
+        shape.n_embd = 256;
+        shape.n_embd_head = 64;
+        shape.n_ff = 512;
+        shape.type = GGML_TYPE_F16;
+        write_tiny_model(shape, folder / "tiny.gguf");
+        std::string text;
+        for (int i = 0; i < 60; i++) text += "Sentence number " + std::to_string(i * 7919) + " says something else about " + std::to_string(i) + " ships.\n\n";
+        write_file(folder / "text.txt", text);
+        here.folder = folder.path();
+        here.environment["ECH0_CACHE"] = (folder / "cache").string();
+        here.environment["OMP_NUM_THREADS"] = "1";
+    }
+
+    std::vector<std::string> compress(const std::string& size, std::vector<std::string> more = {}) const {
+        std::vector<std::string> arguments = {"compress", "tiny.gguf", "--size", size, "-o", "out.gguf", "--ctx", "64", "--calibration", "text.txt", "--threads", "1"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return arguments;
+    }
+
+    bool left_behind() const {
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+            if (entry.path().filename() == "out.gguf" || entry.path().string().ends_with(".ech0-part")) return true;
+        return false;
+    }
+};
+
+std::set<std::string> keys_of(const nlohmann::json& object) {
+    std::set<std::string> keys;
+    for (const auto& [key, value] : object.items()) keys.insert(key);
+    return keys;
+}
+
+}  // namespace
+
+TEST_CASE("compress prints one object with the fields that others rely on, and nothing else") {
+    const Fixture f;
+    const Finished run = run_ech0(f.compress("700kB", {"--json"}), f.here);
+    REQUIRE(run.status == 0);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["schema"] == "ech0.compress/1");
+    CHECK(keys_of(json) == std::set<std::string>{"schema", "source", "output", "budget_bytes", "selection_kl_divergence", "predicted_kl_divergence", "tensors", "tried",
+                                                 "seconds", "peak_memory_bytes", "evidence"});
+    CHECK(json["output"]["size_bytes"].get<int64_t>() <= 700'000);
+    CHECK(json["output"]["size_bytes"].get<int64_t>() == static_cast<int64_t>(std::filesystem::file_size(f.folder / "out.gguf")));
+    CHECK(json["evidence"]["schema"] == "ech0.verify/1");
+    CHECK(json["evidence"]["candidates"][0]["sha256"] == json["output"]["sha256"]);
+}
+
+TEST_CASE("compress needs to know how large the file may be, and where to put it") {
+    const Fixture f;
+    for (const std::vector<std::string>& arguments : {std::vector<std::string>{"compress", "tiny.gguf", "-o", "out.gguf"}, {"compress", "tiny.gguf", "--size", "700kB"},
+                                                      {"compress", "tiny.gguf", "--size", "700kB", "--bpw", "4", "-o", "out.gguf"}, f.compress("700kB", {"--effort", "7"})}) {
+        const Finished run = run_ech0(arguments, f.here);
+        CHECK(run.status == 2);
+        CHECK(count_lines(run.err) == 1);
+        CHECK(run.out.empty());
+        CHECK_FALSE(f.left_behind());
+    }
+}
+
+TEST_CASE("a disk that fills up is one line, and nothing is left") {
+    const Fixture f;
+    // A limit of file size is what a full disk is to write(); 100 blocks hold the small files of the work folder.
+    std::string command = "ulimit -f 400; exec \"$0\" \"$@\"";
+    std::vector<std::string> arguments = {"/bin/bash", "-c", command, run_ech0_path()};
+    for (const std::string& a : f.compress("700kB", {"--no-proof"})) arguments.push_back(a);
+    const Finished run = ech0::run(arguments, f.here);
+    CHECK(run.status == 2);
+    CHECK(count_lines(run.err) == 1);
+    CHECK_FALSE(f.left_behind());
+}
+
+TEST_CASE("killed at any moment, nothing stands under the name, and the next run gives the same bytes") {
+    const Fixture f;
+    REQUIRE(run_ech0(f.compress("700kB", {"--no-proof"}), f.here).status == 0);
+    const std::string expected = read_file(f.folder / "out.gguf");
+    for (const double after_s : {0.05, 0.2, 0.4, 0.7, 1.2}) {
+        CAPTURE(after_s);
+        std::filesystem::remove(f.folder / "out.gguf");
+        RunOptions killed = f.here;
+        killed.timeout_s = after_s;
+        const Finished run = run_ech0(f.compress("700kB", {"--no-proof"}), killed);
+        if (run.signal != 0) CHECK_FALSE(std::filesystem::exists(f.folder / "out.gguf"));
+        CHECK(run_ech0(f.compress("700kB", {"--no-proof"}), f.here).status == 0);
+        CHECK(read_file(f.folder / "out.gguf") == expected);
+        CHECK_FALSE(std::filesystem::exists(f.folder / "out.gguf.ech0-work"));
+    }
+}
+
+TEST_CASE("calibrate writes what compress reads, and prints the text it used") {
+    const Fixture f;
+    REQUIRE(run_ech0({"calibrate", "tiny.gguf", "-o", "c.gguf", "--ctx", "64", "--calibration", "text.txt"}, f.here).status == 0);
+    CHECK(run_ech0(f.compress("700kB", {"--imatrix", "c.gguf", "--no-proof"}), f.here).status == 0);
+    const Finished text = run_ech0({"calibrate", "tiny.gguf", "--print-text", "--calibration", "text.txt"}, f.here);
+    CHECK(text.out == read_file(f.folder / "text.txt"));
+    const Finished own = run_ech0({"calibrate", "tiny.gguf", "--print-text"}, f.here);
+    CHECK(own.out.size() > 100'000);
+    const Finished nowhere = run_ech0({"calibrate", "tiny.gguf"}, f.here);
+    CHECK(nowhere.status == 2);
+}
+
+}  // namespace ech0
