@@ -20,13 +20,14 @@ work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
 csv=${CSV:-bench/results/compress-$(basename "$model" .gguf).csv}; mkdir -p "$(dirname "$csv")"
 
 seconds() { local from; from=$(date +%s.%N); "$@" >"$work/last.log" 2>&1 || { tail -5 "$work/last.log" >&2; exit 1; }; date +%s.%N | awk -v from="$from" '{ printf "%.1f", $1 - from }'; }
+once() { [ -s "$work/$1.s" ] || seconds "${@:2}" > "$work/$1.s"; cat "$work/$1.s"; }  # kept in WORK, with how long it took
 kl_of() { "$peers/llama-perplexity" -m "$1" -f "$text" -t "$threads" --kl-divergence --kl-divergence-base "$work/original.kld" 2>&1 | tee "$work/kl.log" | awk '/Mean +KLD:/ { print $3, $5; found = 1 } END { if (!found) exit 1 }'; }
 
 "$ech0" calibrate "$model" --print-text > "$work/calibration.txt"
 [ -s "$work/original.kld" ] || "$peers/llama-perplexity" -m "$model" -f "$text" -t "$threads" --chunks "$chunks" --save-all-logits "$work/original.kld" >"$work/original.log" 2>&1
-imatrix_s=$(seconds "$peers/llama-imatrix" -m "$model" -f "$work/calibration.txt" -t "$threads" -o "$work/imatrix.gguf")
+imatrix_s=$(once imatrix "$peers/llama-imatrix" -m "$model" -f "$work/calibration.txt" -t "$threads" -o "$work/imatrix.gguf")
 
-calibrate_s=$(seconds "$ech0" calibrate "$model" --threads "$threads" -o "$work/statistics.gguf")
+calibrate_s=$(once statistics "$ech0" calibrate "$model" --threads "$threads" -o "$work/statistics.gguf")
 
 machine=$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo 2>/dev/null || sysctl -n machdep.cpu.brand_string)
 {
