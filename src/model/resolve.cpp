@@ -1,8 +1,6 @@
 // What a person may write for MODEL, turned into files.
 
-#include <cstdio>
 #include <optional>
-#include <regex>
 
 #include <fmt/format.h>
 
@@ -22,7 +20,7 @@ constexpr std::string_view demo_name = "smollm2-135m-instruct-q4_1.gguf";
 constexpr std::string_view demo_sha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
 fs::path resolve_demo() {
-    const fs::path file = cache_folder() / "models" / demo_name;
+    fs::path file = cache_folder() / "models" / demo_name;
     if (!fs::exists(file)) {
         throw UsageError(
             fmt::format("the demo model is not here yet: looked for {}; 'make demo' in the source folder fetches it",
@@ -45,11 +43,23 @@ struct SplitName {
     std::string name(int part) const { return fmt::format("{}-{:05}-of-{:05}.gguf", prefix, part, count); }
 };
 
-std::optional<SplitName> parse_split_name(const std::string& file_name) {
-    static const std::regex pattern(R"((.*)-(\d{5})-of-(\d{5})\.gguf)");
-    std::smatch match;
-    if (!std::regex_match(file_name, match, pattern)) return std::nullopt;
-    return SplitName{match[1], std::stoi(match[2]), std::stoi(match[3])};
+// The number that five digits write, or nothing.
+std::optional<int> five_digits(std::string_view text) {
+    if (text.size() != 5 || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+    int number = 0;
+    for (const char digit : text) number = number * 10 + (digit - '0');
+    return number;
+}
+
+std::optional<SplitName> parse_split_name(std::string_view file_name) {
+    constexpr std::string_view shape = "-00001-of-00001.gguf";
+    if (file_name.size() <= shape.size()) return std::nullopt;
+    const std::string_view prefix = file_name.substr(0, file_name.size() - shape.size());
+    const std::string_view tail = file_name.substr(prefix.size());
+    const std::optional<int> number = five_digits(tail.substr(1, 5)), count = five_digits(tail.substr(10, 5));
+    if (tail[0] != '-' || tail.substr(6, 4) != "-of-" || !tail.ends_with(".gguf") || !number || !count)
+        return std::nullopt;
+    return SplitName{std::string(prefix), *number, *count};
 }
 
 std::vector<fs::path> resolve_split(const fs::path& asked, const SplitName& split) {

@@ -35,6 +35,7 @@ std::vector<Portion> portions_of(const Model& model) {
         portion.size_bytes += tensor.size_bytes;
     }
     std::vector<Portion> portions;
+    portions.reserve(sums.size());
     for (auto& [key, portion] : sums) portions.push_back(std::move(portion));
     return portions;
 }

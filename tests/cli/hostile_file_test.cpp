@@ -120,8 +120,8 @@ TEST_CASE("a missing tensor and an unsupported type are named") {
                   "tensor blk.1.attn_v.weight is missing, wanted for a llama model of 2 layers");
 
     std::string bytes = read_file(folder / "m.gguf");
-    const size_t at = bytes.find("blk.0.ffn_up.weight") + std::string("blk.0.ffn_up.weight").size() + 4 +
-                      2 * 8;  // past n_dims and shape
+    const std::string name = "blk.0.ffn_up.weight";
+    const size_t at = bytes.find(name) + name.size() + 20;  // past n_dims, 4 bytes, and two dimensions of 8
     bytes.replace(at, 4, RawGguf::little(200, 4));
     write_file(folder / "type.gguf", bytes);
     check_refused(inspect(folder / "type.gguf"),

@@ -4,6 +4,7 @@
 //   engine_probe FILE.gguf
 
 #include <cstdio>
+#include <exception>
 #include <string_view>
 #include <vector>
 
@@ -28,7 +29,7 @@ int decode_sentence(const llama_model* model) {
 
 }  // namespace
 
-int main(int, char** argv) {
+int main(int, char** argv) try {
     llama_log_set(
         [](ggml_log_level level, const char* text, void*) {
             if (level >= GGML_LOG_LEVEL_WARN) std::fputs(text, stderr);
@@ -37,4 +38,8 @@ int main(int, char** argv) {
     llama_backend_init();
     const llama_model_ptr model(llama_model_load_from_file(argv[1], llama_model_default_params()));
     return model ? decode_sentence(model.get()) : 1;
+} catch (const std::exception& error) {
+    // llama_tokenize lets std::out_of_range through when a SentencePiece vocabulary has no token for a byte.
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }

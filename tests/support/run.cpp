@@ -44,6 +44,7 @@ struct Pipe {
 
 [[noreturn]] void become(const std::vector<std::string>& command, const RunOptions& options) {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);

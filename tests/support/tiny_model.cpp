@@ -110,6 +110,7 @@ TinyVocabulary vocabulary_of(const std::string& architecture) {
 
 void set_strings(gguf_context* gguf, const char* key, const std::vector<std::string>& values) {
     std::vector<const char*> pointers;
+    pointers.reserve(values.size());
     for (const std::string& value : values) pointers.push_back(value.c_str());
     gguf_set_arr_str(gguf, key, pointers.data(), pointers.size());
 }
