@@ -28,6 +28,7 @@ std::vector<std::string> short_names(const Evidence& evidence) {
     std::vector<std::string> paths = {evidence.original.path};
     for (const Candidate& candidate : evidence.candidates) paths.push_back(candidate.path);
     std::vector<std::string> names;
+    names.reserve(paths.size());
     for (const std::string& path : paths) names.push_back(printable(std::filesystem::path(path).filename().string()));
     const bool unique = std::set<std::string>(names.begin(), names.end()).size() == names.size();
     return unique ? names : paths;

@@ -144,6 +144,7 @@ void run_trial(Session& session, const Tokens& text, const RetrievalOptions& opt
                std::vector<Retrieval>& results) {
     const std::vector<Fact> facts = make_facts(options.seed + static_cast<uint64_t>(trial), depths.size());
     std::vector<Tokens> sentences;
+    sentences.reserve(facts.size());
     for (const Fact& fact : facts) {
         sentences.push_back(session.tokenize("\n\n" + fact.sentence_begin + " " + fact.value + ".\n\n", false, false));
     }
@@ -175,8 +176,8 @@ std::vector<Fact> make_facts(uint64_t seed, int64_t n_facts) {
 std::vector<Retrieval> measure_retrieval(Session& session, std::string_view text, const RetrievalOptions& options) {
     const Tokens tokens = session.tokenize(text, false, false);
     if (tokens.empty()) throw UsageError("retrieval: the text is empty");
-    std::vector<Retrieval> results;
-    for (const double depth : depths) results.push_back({depth, 0, 0, 0});
+    std::vector<Retrieval> results(depths.size());
+    for (size_t d = 0; d < depths.size(); ++d) results[d].depth = depths[d];
     for (int64_t trial = 0; trial < options.n_trials; ++trial) run_trial(session, tokens, options, trial, results);
     return results;
 }

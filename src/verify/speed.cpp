@@ -95,8 +95,8 @@ std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span
         runs[m].push_back(run_alone(program, models[m], options));
     }
     if (progress) progress("measure speed alone", n_runs, n_runs);
-    std::vector<Speed> medians;
-    for (const std::vector<Speed>& of_model : runs) medians.push_back(median_of(of_model));
+    std::vector<Speed> medians(models.size());
+    std::transform(runs.begin(), runs.end(), medians.begin(), median_of);
     return medians;
 }
 

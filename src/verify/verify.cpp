@@ -164,6 +164,7 @@ void set_speed(Evidence& evidence, const std::vector<const Model*>& models, cons
     evidence.workload.speed_n_ctx = speed.n_ctx;
     evidence.workload.speed_n_repeats = speed_n_repeats;
     std::vector<std::string> names;
+    names.reserve(models.size());
     for (const Model* model : models) names.push_back(model->files.front().string());
     const std::vector<Speed> speeds = measure_alone(options.program, names, speed_n_repeats, speed, progress);
     for (size_t m = 0; m < speeds.size(); ++m) {
