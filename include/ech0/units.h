@@ -15,6 +15,10 @@ int64_t parse_size(std::string_view text);
 /// @throws UsageError if the text is no number or lies outside (0, 32]
 double parse_bits_per_weight(std::string_view text);
 
+/// A share of a whole from `0.6` or `60%`.
+/// @throws UsageError if the text is no number or lies outside (0, 1)
+double parse_share(std::string_view text);
+
 /// Memory, in GiB (2^30) or MiB below one GiB: "17.76 GiB".
 std::string format_memory(int64_t bytes);
 

@@ -14,6 +14,9 @@ std::string printable(std::string_view text, size_t most = 120);
 /// (U+0080…U+009F) count as none: terminals obey them.
 size_t utf8_length(std::string_view text, size_t at);
 
+/// A word as a shell reads it back: quoted if it holds anything a shell would act on.
+std::string shell_word(std::string_view word);
+
 /// "1,234,567"
 std::string format_count(int64_t count);
 

@@ -98,16 +98,35 @@ int64_t parse_size(std::string_view text) {
     return count * unit->bytes + part;
 }
 
+namespace {
+
+double value_of(const Decimal& number) {
+    double value = 0, place = 0.1;
+    for (const char digit : number.whole) value = value * 10 + (digit - '0');
+    for (const char digit : number.fraction) {
+        value += place * (digit - '0');
+        place /= 10;
+    }
+    return value;
+}
+
+}  // namespace
+
+double parse_share(std::string_view text) {
+    const std::string lower = lower_trimmed(text);
+    const Decimal number = split_decimal(lower);
+    const bool is_number = !number.whole.empty() && (number.rest.empty() || number.rest == "%");
+    const double share = number.rest == "%" ? value_of(number) / 100 : value_of(number);
+    if (!is_number || share <= 0 || share >= 1)
+        throw UsageError(fmt::format("'{}' is no share between 0 and 1: write 0.6 or 60%", printable(text)));
+    return share;
+}
+
 double parse_bits_per_weight(std::string_view text) {
     const std::string lower = lower_trimmed(text);
     const Decimal number = split_decimal(lower);
     const bool is_number = !number.whole.empty() && (number.rest.empty() || number.rest == "bpw");
-    double bits = 0, place = 0.1;
-    for (const char digit : number.whole) bits = bits * 10 + (digit - '0');
-    for (const char digit : number.fraction) {
-        bits += place * (digit - '0');
-        place /= 10;
-    }
+    const double bits = value_of(number);
     if (!is_number || bits <= 0 || bits > 32) {
         throw UsageError(
             fmt::format("'{}' is no number of bits per weight in (0, 32]: write 3.5bpw or 3.5", printable(text)));

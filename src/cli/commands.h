@@ -8,8 +8,10 @@ namespace ech0 {
 void add_calibrate(CommandLine& line);
 void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);
+void add_demo(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_measure_alone(CommandLine& line);
+void add_optimize(CommandLine& line);
 void add_verify(CommandLine& line);
 
 }  // namespace ech0

@@ -43,28 +43,35 @@ CLI::Option* add_dry_run(CLI::App* command, bool& dry_run) {
     return command->add_flag("--dry-run", dry_run, "say what would be written, and write nothing");
 }
 
-CLI::Option* add_size(CLI::App* command, const std::string& name, int64_t& bytes, const std::string& help) {
-    const auto read = [&bytes, name](const std::string& text) {
+namespace {
+
+// An option whose text one of units.h reads; what that says of bad text gets the option's name.
+template <class Value>
+CLI::Option* add_parsed(CLI::App* command, const std::string& name, Value& value, Value (*parse)(std::string_view),
+                        const char* type_name, const std::string& help) {
+    const auto read = [&value, name, parse](const std::string& text) {
         try {
-            bytes = parse_size(text);
+            value = parse(text);
         } catch (Error& error) {
             error.add_context(name);
             throw;
         }
     };
-    return command->add_option_function<std::string>(name, read, help)->type_name("SIZE");
+    return command->add_option_function<std::string>(name, read, help)->type_name(type_name);
+}
+
+}  // namespace
+
+CLI::Option* add_size(CLI::App* command, const std::string& name, int64_t& bytes, const std::string& help) {
+    return add_parsed(command, name, bytes, parse_size, "SIZE", help);
 }
 
 CLI::Option* add_bits(CLI::App* command, const std::string& name, double& bits_per_weight, const std::string& help) {
-    const auto read = [&bits_per_weight, name](const std::string& text) {
-        try {
-            bits_per_weight = parse_bits_per_weight(text);
-        } catch (Error& error) {
-            error.add_context(name);
-            throw;
-        }
-    };
-    return command->add_option_function<std::string>(name, read, help)->type_name("BITS");
+    return add_parsed(command, name, bits_per_weight, parse_bits_per_weight, "BITS", help);
+}
+
+CLI::Option* add_share(CLI::App* command, const std::string& name, double& share, const std::string& help) {
+    return add_parsed(command, name, share, parse_share, "SHARE", help);
 }
 
 void print(std::string_view text) {

@@ -39,6 +39,8 @@ CLI::Option* add_dry_run(CLI::App* command, bool& dry_run);     ///< --dry-run
 CLI::Option* add_size(CLI::App* command, const std::string& name, int64_t& bytes, const std::string& help);
 /// An option whose value is bits per weight: 3.5bpw.
 CLI::Option* add_bits(CLI::App* command, const std::string& name, double& bits_per_weight, const std::string& help);
+/// An option whose value is a share of a whole: 0.6, 60%.
+CLI::Option* add_share(CLI::App* command, const std::string& name, double& share, const std::string& help);
 
 /// Write a result to stdout.
 /// @throws ClosedPipe if nobody reads any more; FileError if it can't be written (a full disk behind a redirection)

@@ -19,6 +19,8 @@ namespace ech0 {
 namespace {
 
 void add_commands(CommandLine& line) {
+    add_demo(line);
+    add_optimize(line);
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);
@@ -146,7 +148,11 @@ int run(const std::vector<std::string>& arguments) {
     line.app.require_subcommand(1);
     line.app.set_help_flag("-h,--help", "this help; --help begins with examples");
     line.app.set_version_flag("--version", std::string(ECH0_VERSION), "versions of ech0 and of the engine");
-    line.examples[&line.app] = "  ech0 inspect model.gguf      what is in this file";
+    line.examples[&line.app] = 
+        "  ech0 demo                                             the whole chain on a small real model\n"
+        "  ech0 optimize model.gguf --ratio 60% -o small.gguf    make it smaller, and prove what that is worth\n"
+        "  ech0 chat small.gguf                                  talk to it\n"
+        "  ech0 inspect model.gguf                               what is in this file";
     line.app.get_formatter()->label("TEXT", "");
     line.app.get_formatter()->label("REQUIRED", "");
     line.app.get_formatter()->label("SUBCOMMAND", "COMMAND");

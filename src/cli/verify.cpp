@@ -17,7 +17,8 @@ namespace {
 struct Arguments {
     std::string original;
     std::vector<std::string> candidates;
-    std::string text, calibration_text;
+    std::string text;
+    std::vector<std::filesystem::path> calibration;
     VerifyOptions options;
     double max_kl = 0;
     bool json = false;
@@ -26,7 +27,7 @@ struct Arguments {
 VerifyOptions options_of(const Arguments& arguments) {
     VerifyOptions options = arguments.options;
     options.text = arguments.text;
-    options.calibration_text = arguments.calibration_text;
+    if (!arguments.calibration.empty()) options.calibration = read_calibration_text(arguments.calibration);
     options.program = this_executable();
     options.command =
         fmt::format("ech0 verify {} {} --text {} --ctx {} --chunks {}{}", arguments.original,
@@ -80,8 +81,8 @@ void add_verify(CommandLine& line) {
         ->required();
     command->add_option("--text", arguments->text, "text file to judge by (default: ech0's own)")->type_name("FILE");
     command
-        ->add_option("--calibration-text", arguments->calibration_text,
-                     "text the candidates were calibrated on, which --text must not repeat")
+        ->add_option("--calibration-text", arguments->calibration,
+                     "texts the candidates were calibrated on, which --text must not repeat (default: ech0's own)")
         ->type_name("FILE");
     command->add_option("--ctx", options.n_ctx, "tokens per chunk")->type_name("N")->capture_default_str();
     command->add_option("--chunks", options.n_chunks, "at most so many chunks (default: all the text)")

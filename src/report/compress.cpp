@@ -5,7 +5,6 @@
 #include <map>
 
 #include "ech0/units.h"
-#include "report/table.h"
 
 namespace ech0 {
 namespace {
@@ -20,15 +19,15 @@ struct TypeSum {
     int64_t n_tensors = 0, size_bytes = 0;
 };
 
-std::string types_table(const Plan& plan) {
+}  // namespace
+
+Table types_table(const Plan& plan) {
     std::map<std::string, TypeSum> types;
     for (const Assignment& a : plan.tensors) types[a.type_name].n_tensors++, types[a.type_name].size_bytes += a.size_bytes;
     Table table({{"type"}, {"tensors", Table::Align::right}, {"size", Table::Align::right}});
     for (const auto& [name, sum] : types) table.add({name, fmt::format("{}", sum.n_tensors), format_disk(sum.size_bytes)});
-    return table.text();
+    return table;
 }
-
-}  // namespace
 
 Json compress_json(const Artifact& artifact) {
     Json tensors = Json::array();
@@ -50,7 +49,7 @@ std::string compress_text(const Artifact& artifact) {
     const Plan& plan = artifact.plan;
     std::string text = fmt::format("{}: {} of {} allowed ({:.2f} %), {:.3f} bits per weight\n\n", artifact.path, format_disk(artifact.size_bytes), format_disk(plan.budget_bytes),
                                    100.0 * static_cast<double>(artifact.size_bytes) / static_cast<double>(plan.budget_bytes), artifact.bits_per_weight);
-    text += types_table(plan);
+    text += types_table(plan).text();
     text += fmt::format("\nKL divergence to the original on text held out from the statistics: {:.4f} nats per token (predicted {:.4f})\n", plan.measured_kl, plan.predicted_kl);
     for (const Trial& t : plan.tried) text += fmt::format("  {:<32} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "");
     text += fmt::format("Made in {}, {} of memory at most.\n", format_duration(artifact.seconds), format_memory(artifact.peak_memory_bytes));

@@ -52,4 +52,24 @@ std::string Table::text() const {
     return out;
 }
 
+std::string Table::markdown() const {
+    const auto row_of = [](const std::vector<std::string>& cells) {
+        std::string row = "|";
+        for (std::string cell : cells) {
+            for (size_t at = 0; (at = cell.find('|', at)) != std::string::npos; at += 2) cell.replace(at, 1, "\\|");
+            row += " " + cell + " |";
+        }
+        return row + "\n";
+    };
+    std::vector<std::string> titles, rules;
+    for (const Column& column : columns_) {
+        titles.push_back(column.title);
+        rules.emplace_back(column.align == Align::right ? "---:" : "---");
+    }
+    std::string out = row_of(titles) + row_of(rules);
+    for (const std::vector<std::string>& row : rows_)
+        if (!row.empty()) out += row_of(row);
+    return out;
+}
+
 }  // namespace ech0

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "report/figures.h"
 #include "report/table.h"
 
 namespace ech0 {
@@ -40,20 +41,6 @@ std::vector<const Measured*> all_files(const Evidence& evidence) {
     return files;
 }
 
-/// Divergences reach from 1e-7 to 10: four significant digits, never as 1e-05.
-std::string nats(double value) {
-    const double size = value < 0 ? -value : value;
-    return size >= 1      ? fmt::format("{:.3f}", value)
-           : size >= 0.01 ? fmt::format("{:.4f}", value)
-                          : fmt::format("{:.6f}", value);
-}
-
-std::string interval(double low, double high) { return fmt::format("[{}, {}]", nats(low), nats(high)); }
-
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
-std::string percent_interval(double low, double high) { return fmt::format("[{:.1f}, {:.1f}]", 100 * low, 100 * high); }
-
 std::string divergence_table(const Evidence& evidence, const std::vector<std::string>& names) {
     Table table({{"file"},
                  {"size", Align::right},
@@ -70,8 +57,8 @@ std::string divergence_table(const Evidence& evidence, const std::vector<std::st
     add(names[0] + " (original)", evidence.original, "", "", "", "");
     for (size_t c = 0; c < evidence.candidates.size(); ++c) {
         const Distribution& kl = evidence.candidates[c].kl_divergence;
-        add(names[c + 1], evidence.candidates[c], nats(kl.mean), interval(kl.low, kl.high), nats(kl.median),
-            nats(kl.p99));
+        add(names[c + 1], evidence.candidates[c], nats_text(kl.mean), nats_interval(kl.low, kl.high), nats_text(kl.median),
+            nats_text(kl.p99));
     }
     return table.text();
 }
@@ -96,7 +83,7 @@ std::string agreement_table(const Evidence& evidence, const std::vector<std::str
         const Estimate& top1 = of.top1_agreement;
         const bool greedy = has_greedy(evidence);
         add(names[c + 1], of,
-            {percent(top1.mean), percent_interval(top1.low, top1.high), greedy ? percent(of.greedy_agreement) : "-",
+            {percent_text(top1.mean), percent_interval(top1.low, top1.high), greedy ? percent_text(of.greedy_agreement) : "-",
              greedy ? percent_interval(of.greedy_agreement_low, of.greedy_agreement_high) : ""});
     }
     return table.text();
@@ -111,7 +98,7 @@ std::string paired_text(const Evidence& evidence, const std::vector<std::string>
         const std::string verdict = d.low > 0    ? b + " is closer"
                                     : d.high < 0 ? a + " is closer"
                                                  : "no difference shown";
-        text += fmt::format("  {} minus {}: {} {}: {}\n", a, b, nats(d.mean), interval(d.low, d.high), verdict);
+        text += fmt::format("  {} minus {}: {} {}: {}\n", a, b, nats_text(d.mean), nats_interval(d.low, d.high), verdict);
     }
     return text.empty() ? text : "\nKL divergence, token by token on the same text:\n" + text;
 }

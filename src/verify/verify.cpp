@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/sha256.h"
-#include "calibrate/text.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
 #include "verify/evaluation_text.h"
@@ -37,17 +36,6 @@ Measured& measured(Evidence& evidence, size_t model) {
     return model == 0 ? evidence.original : evidence.candidates[model - 1];
 }
 
-void check_options(const std::vector<const Model*>& models, const VerifyOptions& options) {
-    if (models.size() < 2) throw UsageError("verify: no candidate to compare with " + models.front()->asked);
-    if (options.n_ctx < 64) throw UsageError(fmt::format("--ctx {}: wanted at least 64 tokens", options.n_ctx));
-    for (const Model* model : models) {
-        if (model->n_ctx_train > 0 && options.n_ctx > model->n_ctx_train) {
-            throw UsageError(fmt::format("--ctx {}: {} was trained on {} tokens of context", options.n_ctx,
-                                         model->asked, model->n_ctx_train));
-        }
-    }
-}
-
 void describe(const Model& model, Measured& into, const Progress& progress) {
     into.path = model.asked;
     into.sha256 = sha256_of_model(model, progress);
@@ -61,9 +49,7 @@ Evidence describe_run(const std::vector<const Model*>& models, const EvaluationT
     Evidence evidence;
     evidence.candidates.resize(models.size() - 1);
     for (size_t m = 0; m < models.size(); ++m) describe(*models[m], measured(evidence, m), progress);
-    const CalibrationText calibration = options.calibration_text.empty()
-                                            ? embedded_calibration_text()
-                                            : read_calibration_text({&options.calibration_text, 1});
+    const CalibrationText calibration = options.calibration ? *options.calibration : embedded_calibration_text();
     evidence.text_path = text.name;
     evidence.text_sha256 = text.sha256;
     evidence.calibration_path = calibration.name;
@@ -177,11 +163,20 @@ void set_speed(Evidence& evidence, const std::vector<const Model*>& models, cons
 
 }  // namespace
 
+void check(const Model& model, const VerifyOptions& options) {
+    if (options.n_ctx < 64) throw UsageError(fmt::format("--ctx {}: wanted at least 64 tokens", options.n_ctx));
+    if (model.n_ctx_train > 0 && options.n_ctx > model.n_ctx_train)
+        throw UsageError(fmt::format("--ctx {}: {} was trained on {} tokens of context", options.n_ctx, model.asked,
+                                     model.n_ctx_train));
+    load_evaluation_text(options.text);
+}
+
 Evidence verify(const Model& original, std::span<const Model> candidates, const VerifyOptions& options,
                 const Progress& progress) {
     const auto begin = std::chrono::steady_clock::now();
     const std::vector<const Model*> models = all_models(original, candidates);
-    check_options(models, options);
+    if (models.size() < 2) throw UsageError("verify: no candidate to compare with " + original.asked);
+    for (const Model* model : models) check(*model, options);
     const EvaluationText text = load_evaluation_text(options.text);
     Evidence evidence = describe_run(models, text, options, progress);
 

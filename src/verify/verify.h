@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "calibrate/text.h"
 #include "ech0/evidence.h"
 #include "ech0/model.h"
 #include "ech0/progress.h"
@@ -13,8 +15,7 @@ namespace ech0 {
 
 struct VerifyOptions {
     std::filesystem::path text;  ///< empty = the evaluation text that is part of the program
-    std::filesystem::path
-        calibration_text;           ///< what `text` must not repeat; empty = the one that is part of the program
+    std::optional<CalibrationText> calibration;  ///< what `text` must not repeat; none = the one that is part of the program
     int64_t n_ctx = 512;            ///< tokens per chunk
     int64_t n_chunks = 0;           ///< at most so many; 0 = all the text
     int n_threads = 0;              ///< 0 = all cores
@@ -23,6 +24,10 @@ struct VerifyOptions {
     std::filesystem::path program;  ///< the ech0 program that measures each model alone; empty = no speed, no memory
     std::string command;            ///< for the report
 };
+
+/// For a caller who has long work to do before there is a candidate; verify checks too.
+/// @throws UsageError if n_ctx is below 64 or beyond what the model was trained on; FileError if the text can't be read
+void check(const Model& model, const VerifyOptions& options);
 
 /// Compare candidates with their original on a text: KL divergence, top-1 agreement, perplexity, greedy agreement,
 /// retrieval; and each file alone: speed and peak memory.

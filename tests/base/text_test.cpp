@@ -27,3 +27,10 @@ TEST_CASE("counts get thousands separators") {
     CHECK(format_count(1000) == "1,000");
     CHECK(format_count(-1234567) == "-1,234,567");
 }
+
+TEST_CASE("a word for the shell is quoted only if it has to be") {
+    CHECK(shell_word("/models/a-b_c.1:2.gguf") == "/models/a-b_c.1:2.gguf");
+    CHECK(shell_word("a b") == "'a b'");
+    CHECK(shell_word("it's $HOME") == "'it'\\''s $HOME'");
+    CHECK(shell_word("") == "''");
+}

@@ -50,6 +50,17 @@ TEST_CASE("bits per weight are above 0 and at most 32") {
     }
 }
 
+TEST_CASE("a share lies between 0 and 1, or 0 % and 100 %") {
+    CHECK(parse_share("0.6") == doctest::Approx(0.6));
+    CHECK(parse_share("60%") == doctest::Approx(0.6));
+    CHECK(parse_share("12.5 %") == doctest::Approx(0.125));
+    for (const char* text : {"0", "1", "100%", "60", "-0.5", "half", "", "%"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(parse_share(text), UsageError);
+    }
+    CHECK_THROWS_WITH_AS(parse_share("60"), "'60' is no share between 0 and 1: write 0.6 or 60%", UsageError);
+}
+
 TEST_CASE("memory prints in powers of two, disk in powers of ten") {
     CHECK(format_memory(19'069'468'672) == "17.76 GiB");  // the working set of a 24 GB M4
     CHECK(format_memory(int64_t{317} << 20) == "317.0 MiB");

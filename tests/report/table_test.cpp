@@ -17,3 +17,15 @@ TEST_CASE("a table aligns by characters and ends no line in blanks") {
 }
 
 TEST_CASE("a table without rows is its titles") { CHECK(Table({{"a"}, {"b"}}).text() == "a  b\n"); }
+
+TEST_CASE("a table in Markdown has its alignment, no rules, and cells that can hold a bar") {
+    Table table({{"name"}, {"bytes", Table::Align::right}});
+    table.add({"a|b", "7"});
+    table.rule();
+    table.add({"c", "12345"});
+    CHECK(table.markdown() ==
+          "| name | bytes |\n"
+          "| --- | ---: |\n"
+          "| a\\|b | 7 |\n"
+          "| c | 12345 |\n");
+}

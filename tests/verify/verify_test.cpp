@@ -102,7 +102,8 @@ TEST_CASE("a text that repeats the calibration text is found out") {
     write_file(folder / "half.txt", text.substr(0, text.size() / 2));
     VerifyOptions options;
     options.text = folder / "text.txt";
-    options.calibration_text = folder / "half.txt";
+    const std::filesystem::path half = folder / "half.txt";
+    options.calibration = read_calibration_text({&half, 1});
     options.n_ctx = 64;
     options.quick = true;
     const Evidence evidence = verify(model, {&model, 1}, options);

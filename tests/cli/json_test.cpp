@@ -1,0 +1,156 @@
+// docs/json.md against what the commands print. The page is the contract: a key that it does not list is refused here, so
+// that nothing gets into the JSON without a word about what it means.
+
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
+
+using namespace ech0;
+using nlohmann::json;
+
+namespace {
+
+using Types = std::set<std::string>;           // "string", "integer", …
+using Format = std::map<std::string, Types>;   // by path: "tensors[].name"
+
+std::set<std::string> split_types(const std::string& cell) {
+    Types types;
+    std::istringstream words(cell);
+    for (std::string word; words >> word;)
+        if (word != "or") types.insert(word);
+    return types;
+}
+
+// The formats as the page has them, with formats inside formats written out.
+std::map<std::string, Format> documented_formats() {
+    std::map<std::string, Format> formats;
+    std::string current;
+    std::istringstream page(read_file(ECH0_SOURCE_FOLDER "/docs/json.md"));
+    const std::regex heading("## (ech0\\..*)"), row(R"(\| `([^`]+)` \| `?([^|`]*?)`? \|.*)");
+    for (std::string line; std::getline(page, line);) {
+        std::smatch match;
+        if (std::regex_match(line, match, heading)) current = match[1];
+        else if (std::regex_match(line, match, row) && match[2].str().starts_with("ech0."))
+            for (const auto& [path, types] : formats.at(match[2])) formats[current][match[1].str() + "." + path] = types;
+        else if (std::regex_match(line, match, row)) formats[current][match[1]] = split_types(match[2]);
+    }
+    return formats;
+}
+
+std::string type_of(const json& value) {
+    if (value.is_number_integer()) return "integer";
+    if (value.is_number()) return "number";
+    return value.type_name();
+}
+
+bool fits(const json& value, const Types& types) {
+    return types.contains("any") || types.contains(type_of(value)) || (value.is_number() && types.contains("number"));
+}
+
+// Paths of the page that lie below this one: an object or array there may be empty, or null.
+bool has_children(const Format& format, const std::string& path) {
+    const auto next = format.lower_bound(path);
+    for (auto at = next; at != format.end() && at->first.starts_with(path); ++at)
+        if (at->first.starts_with(path + "[]") || at->first.starts_with(path + ".")) return true;
+    return false;
+}
+
+struct Check {
+    const Format& format;
+    std::set<std::string> seen;
+    std::vector<std::string> faults;
+
+    void value(const std::string& path, const json& found) {
+        const auto listed = format.find(path);
+        if (listed != format.end()) {
+            seen.insert(path);
+            if (!fits(found, listed->second)) faults.push_back(path + " is " + type_of(found));
+        } else if (found.is_object() && has_children(format, path)) {
+            object(path + ".", found);
+        } else if (found.is_array() && has_children(format, path)) {
+            for (const json& element : found) value(path + "[]", element);
+        } else if (!found.is_null() || !has_children(format, path)) {
+            faults.push_back(path + " is not in docs/json.md");
+        }
+    }
+
+    void object(const std::string& prefix, const json& found) {
+        const bool any_key = format.contains(prefix + "*");
+        for (const auto& [key, child] : found.items()) value(prefix + (any_key ? "*" : key), child);
+    }
+};
+
+// What is wrong with an object, by the page.
+std::vector<std::string> faults_of(const json& found, const std::set<std::string>& may_be_absent = {}) {
+    static const std::map<std::string, Format> formats = documented_formats();
+    const Format& format = formats.at(found.at("schema"));
+    Check check{format, {}, {}};
+    check.object("", found);
+    for (const auto& [path, types] : format) {
+        bool excused = check.seen.contains(path);
+        for (const std::string& prefix : may_be_absent) excused = excused || path.find(prefix) != std::string::npos;
+        if (!excused) check.faults.push_back(path + " was not printed");
+    }
+    return check.faults;
+}
+
+json json_of(const std::vector<std::string>& arguments, const std::filesystem::path& folder) {
+    RunOptions options;
+    options.folder = folder;
+    options.environment["ECH0_CACHE"] = (folder / "cache").string();
+    const Finished ran = run_ech0(arguments, options);
+    CAPTURE(ran.err);
+    REQUIRE(ran.status == 0);
+    return json::parse(ran.out);
+}
+
+const std::vector<std::string> none;
+
+void write_source(const TemporaryFolder& folder) {
+    TinyModel tiny;
+    tiny.n_embd = 256, tiny.n_embd_head = 64, tiny.n_ff = 512, tiny.n_ctx_train = 2048;
+    tiny.type = GGML_TYPE_F16;
+    write_tiny_model(tiny, folder / "m.gguf");
+}
+
+}  // namespace
+
+TEST_CASE("the check of JSON by docs/json.md finds a key too many, one too few, and a wrong type") {
+    const TemporaryFolder folder;
+    write_source(folder);
+    json found = json_of({"inspect", "m.gguf", "--json"}, folder.path());
+    REQUIRE(faults_of(found, {"provenance"}) == none);
+    found["surprise"] = 1;
+    found["tensors"][0]["colour"] = "red";
+    found["n_layer"] = "two";
+    found.erase("n_vocab");
+    const std::vector<std::string> faults = faults_of(found, {"provenance"});
+    CHECK(std::set<std::string>(faults.begin(), faults.end()) ==
+          std::set<std::string>{"surprise is not in docs/json.md", "tensors[].colour is not in docs/json.md", "n_layer is string",
+                                "n_vocab was not printed"});
+}
+
+TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
+    const TemporaryFolder folder;
+    write_source(folder);
+    const auto faults = [&](const std::vector<std::string>& arguments, const std::set<std::string>& may_be_absent) {
+        return faults_of(json_of(arguments, folder.path()), may_be_absent);
+    };
+    CHECK(faults({"inspect", "m.gguf", "--json"}, {"provenance"}) == none);
+    CHECK(faults({"calibrate", "m.gguf", "-o", "c.gguf", "--ctx", "256", "--json"}, {}) == none);
+    CHECK(faults({"compress", "m.gguf", "--bpw", "5", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--json"}, {}) == none);
+    CHECK(faults({"inspect", "a.gguf", "--json"}, {}) == none);
+    CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"provenance", "paired"}) == none);
+    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--json"}, {}) == none);
+    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--quick", "--json"}, {"retrieval["}) == none);
+    CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3", "--json"}, {}) == none);
+}
