@@ -28,8 +28,10 @@ TEST_CASE("rows of 576 have no k-quants, rows of 768 have all") {
     CHECK(has(narrow, GGML_TYPE_IQ4_NL));
     CHECK_FALSE(has(narrow, GGML_TYPE_Q4_K));
     CHECK_FALSE(has(narrow, GGML_TYPE_IQ2_XXS));
+    CHECK(has(narrow, GGML_TYPE_Q2_0));  // the only one below 4 bits that such rows can have
     const auto wide = candidate_types(matrix("blk.0.ffn_up.weight", 768, GGML_TYPE_F16), 0, 32);
     for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q6_K, GGML_TYPE_IQ1_S, GGML_TYPE_IQ3_S, GGML_TYPE_Q8_0}) CHECK(has(wide, type));
+    CHECK_FALSE(has(wide, GGML_TYPE_Q2_0));  // too young to be needed where others fit
 }
 
 TEST_CASE("a tensor never grows, and may always stay as it is") {
