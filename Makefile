@@ -19,7 +19,11 @@ build: ## the program, build/ech0
 demo: build demo-model ## the whole chain on a small real model, then a chat line
 	@$(BUILD)/ech0 demo
 
-test: build peers test-models ## all tests
+# The peers that the tests run beside us; the others take longer to build and no test needs them.
+TEST_PEERS = llama-quantize llama-perplexity
+
+test: build demo-model ## all tests
+	@scripts/engine.sh peers $(BUILD)/peers $(TEST_PEERS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 peers: ## the engine's own tools, for comparison, in build/peers
@@ -37,9 +41,9 @@ test-models:
 bench: build peers test-models ## the comparisons with llama.cpp's own tools (hours; TEXT=FILE to judge on)
 	@scripts/bench.sh $(BUILD)
 
-asan: peers test-models ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan
+asan: demo-model ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan
 	@scripts/build.sh build-asan -DECH0_SANITIZE=ON
-	@mkdir -p build-asan/peers && cp $(BUILD)/peers/* build-asan/peers/
+	@scripts/engine.sh peers build-asan/peers $(TEST_PEERS)
 	@ctest --test-dir build-asan --output-on-failure --no-tests=error --parallel $(JOBS)
 
 format: ## rewrite the sources as .clang-format says
@@ -53,7 +57,7 @@ tidy: build ## clang-tidy over all sources
 
 lint: ## shellcheck over the scripts
 	@scripts/setup.sh lint
-	@shellcheck -x -P scripts scripts/*.sh bench/*.sh .ci/run
+	@shellcheck -x -P scripts scripts/*.sh bench/*.sh tests/*/*.sh .ci/run
 
 # `sudo make install` after `make build` installs what the user built; root would build it all anew in a cache of its own.
 install: ## program, library, headers and texts into PREFIX (/usr/local)

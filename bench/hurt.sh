@@ -6,7 +6,7 @@
 # Prints a table and writes bench/results/hurt.csv. The full disk is a tmpfs of 40 MB where root may mount one, else a
 # limit of file size. Environment: ECH0 (build/ech0), CSV.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 ech0=$(realpath "${ECH0:-build/ech0}")
 model=${1:-${ECH0_CACHE:-$HOME/.cache/ech0}/models/smollm2-135m-instruct-q4_1.gguf}
 csv=${CSV:-bench/results/hurt.csv}; mkdir -p "$(dirname "$csv")"
@@ -32,6 +32,7 @@ finish() {
   [ "$runs" -eq "$exit_2" ] && [ "$runs" -eq "$one_line" ] && [ "$runs" -eq "$nothing" ] || failures=$((failures + 1))
 }
 small() { "$ech0" compress "$1" --size "${2:-60MB}" -o "${3:-$work/out.gguf}" --no-proof --effort 1 --ctx 64 --calibration "$text"; }
+# shellcheck disable=SC2059  # the bytes are escapes, on purpose
 poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 
 begin "truncated at 50 offsets"; cp "$model" "$work/cut.gguf"
@@ -66,4 +67,5 @@ for delay in 1 4 9 15; do
   [ "$(sha256sum < "$work/out.gguf")" = "$expected" ] && exit_2=$((exit_2 + 1)) && example="same bytes after resume"
   rm -rf "$work"/out.gguf*
 done; finish
-[ $failures -eq 0 ] && echo "all as promised" || { echo "$failures cases broke the promise"; exit 1; }
+if [ "$failures" -gt 0 ]; then echo "$failures cases broke the promise"; exit 1; fi
+echo "all as promised"

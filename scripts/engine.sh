@@ -2,7 +2,8 @@
 # The engine: llama.cpp at one pinned commit, unmodified, built once per machine and kept in the cache.
 #
 #   scripts/engine.sh                 build and install its libraries; the last line of stdout is the prefix
-#   scripts/engine.sh peers FOLDER    build its tools too, and put those that ech0 is compared with into FOLDER
+#   scripts/engine.sh peers FOLDER [NAME...]    build its tools that ech0 is compared with, or only those named, and put
+#                                     them into FOLDER
 #   scripts/engine.sh source          only get the source; the last line of stdout is its folder
 #
 # ECH0_LLAMA_DIR=FOLDER       your own llama.cpp checkout instead of the pinned one
@@ -137,21 +138,24 @@ build_libraries() {
     mv "$scratch/prefix" "$prefix"
 }
 
-build_peers() { # FOLDER
-    local kept="$engine/peers-$key" peer
-    if ! is_built "$kept"; then
-        note "building the engine's tools (about 6 minutes on 2 cores, once)"
+build_peers() { # FOLDER NAME...
+    local folder="$1" kept="$engine/peers-$key" peer missing=()
+    shift
+    for peer in "$@"; do
+        if ! is_built "$kept/$peer"; then missing+=("$peer"); fi
+    done
+    mkdir -p "$folder" "$kept"
+    if [ ${#missing[@]} -gt 0 ]; then
+        note "building ${missing[*]} (up to 6 minutes on 2 cores, once)"
         configure ON
-        # shellcheck disable=SC2086  # a list of names, split on purpose
-        step cmake --build "$build_dir" --parallel "$(jobs_wanted)" --target $peers
-        mkdir -p "$scratch/peers"
-        for peer in $peers; do cp "$build_dir/bin/$peer" "$scratch/peers/"; done
-        rm -rf "$kept"
-        mv "$scratch/peers" "$kept"
+        step cmake --build "$build_dir" --parallel "$(jobs_wanted)" --target "${missing[@]}"
+        for peer in "${missing[@]}"; do
+            cp "$build_dir/bin/$peer" "$scratch/$peer"
+            mv "$scratch/$peer" "$kept/$peer"
+        done
     fi
-    mkdir -p "$1"
-    for peer in $peers; do
-        if ! cmp -s "$kept/$peer" "$1/$peer"; then cp -f "$kept/$peer" "$1/$peer"; fi
+    for peer in "$@"; do
+        if ! cmp -s "$kept/$peer" "$folder/$peer"; then cp -f "$kept/$peer" "$folder/$peer"; fi
     done
 }
 
@@ -178,6 +182,12 @@ case "$what" in
         build_libraries
         echo "$prefix" >&3
         ;;
-    peers) build_peers "${2:?usage: engine.sh peers FOLDER}" ;;
-    *) die "unknown word '$what': scripts/engine.sh [peers FOLDER | source]" ;;
+    peers)
+        folder="${2:?usage: scripts/engine.sh peers FOLDER [NAME...]}"
+        shift 2
+        # shellcheck disable=SC2086  # a list of names, split on purpose
+        if [ $# -eq 0 ]; then set -- $peers; fi
+        build_peers "$folder" "$@"
+        ;;
+    *) die "unknown word '$what': scripts/engine.sh [peers FOLDER [NAME...] | source]" ;;
 esac
