@@ -33,8 +33,9 @@ CompressOptions options_of(const Model& model, const Arguments& arguments, const
     return options;
 }
 
-Evidence prove(const Model& original, const Artifact& artifact, const Arguments& arguments, const Progress& progress) {
+Evidence prove(const Model& original, const Artifact& artifact, const CalibrationText& text, const Arguments& arguments, const Progress& progress) {
     VerifyOptions options;
+    options.calibration = text;
     options.n_chunks = proof_chunks;
     if (original.n_ctx_train > 0) options.n_ctx = std::min(options.n_ctx, original.n_ctx_train);
     options.n_threads = arguments.options.n_threads;
@@ -47,11 +48,12 @@ Evidence prove(const Model& original, const Artifact& artifact, const Arguments&
 int compress(const Arguments& arguments) {
     const Model model = read_model(arguments.model);
     ProgressLine progress;
-    const Artifact artifact = compress(model, options_of(model, arguments, progress.callback()), progress.callback());
+    const CompressOptions options = options_of(model, arguments, progress.callback());
+    const Artifact artifact = compress(model, options, progress.callback());
     Json json = compress_json(artifact);
     std::string text = compress_text(artifact);
     if (!arguments.no_proof) {
-        const Evidence evidence = prove(model, artifact, arguments, progress.callback());
+        const Evidence evidence = prove(model, artifact, options.text, arguments, progress.callback());
         json["evidence"] = verify_json(evidence);
         text += "\n" + verify_text(evidence);
     }

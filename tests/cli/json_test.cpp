@@ -117,7 +117,7 @@ const std::vector<std::string> none;
 
 void write_source(const TemporaryFolder& folder) {
     TinyModel tiny;
-    tiny.n_embd = 256, tiny.n_embd_head = 64, tiny.n_ff = 512, tiny.n_ctx_train = 2048;
+    tiny.n_ctx_train = 2048;
     tiny.type = GGML_TYPE_F16;
     write_tiny_model(tiny, folder / "m.gguf");
 }
@@ -147,9 +147,9 @@ TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what do
     };
     CHECK(faults({"inspect", "m.gguf", "--json"}, {"provenance"}) == none);
     CHECK(faults({"calibrate", "m.gguf", "-o", "c.gguf", "--ctx", "256", "--json"}, {}) == none);
-    CHECK(faults({"compress", "m.gguf", "--bpw", "5", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--json"}, {}) == none);
+    CHECK(faults({"compress", "m.gguf", "--bpw", "5", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"paired", "retrieval["}) == none);
     CHECK(faults({"inspect", "a.gguf", "--json"}, {}) == none);
-    CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"provenance", "paired"}) == none);
+    CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"provenance", "paired", "compress.evidence"}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--json"}, {}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--quick", "--json"}, {"retrieval["}) == none);
     CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3", "--json"}, {}) == none);

@@ -20,7 +20,7 @@ struct Workshop {
 
     Workshop() {
         TinyModel tiny;
-        tiny.n_embd = 256, tiny.n_embd_head = 64, tiny.n_ff = 512, tiny.n_ctx_train = 2048;
+        tiny.n_ctx_train = 2048;
         tiny.type = GGML_TYPE_F16;
         write_tiny_model(tiny, folder / "m.gguf");
         options.folder = folder.path();
