@@ -19,6 +19,9 @@ namespace {
 constexpr const char* question = "Why do we see lightning before we hear thunder?";
 constexpr int64_t answer_tokens = 80;
 
+// Chunks of the evaluation text that the proof takes: enough for an interval of a few per cent, in a minute.
+constexpr int64_t demo_chunks = 12;
+
 struct Arguments {
     std::filesystem::path out;
     double ratio = 0.6;
@@ -35,6 +38,7 @@ OptimizeOptions options_of(const Arguments& arguments) {
     options.compress.effort = arguments.effort;
     options.compress.n_threads = options.verify.n_threads = arguments.n_threads;
     options.verify.program = this_executable();
+    options.verify.n_chunks = demo_chunks;
     options.command = fmt::format("ech0 optimize demo --ratio {} -o {} --effort {}", arguments.ratio, shell_word(options.compress.out.string()), arguments.effort);
     return options;
 }
@@ -54,7 +58,7 @@ int demo(const Arguments& arguments) {
 
 void add_demo(CommandLine& line) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command = add_command(line, "demo", "the whole chain on a small real model, in a minute or two",
+    CLI::App* const command = add_command(line, "demo", "the whole chain on a small real model, in a few minutes",
                                           "  ech0 demo                          to 60 % of its size, kept in the cache folder\n"
                                           "  ech0 demo --ratio 50% -o half.gguf",
                                           [arguments] { return demo(*arguments); });
