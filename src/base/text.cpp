@@ -45,7 +45,8 @@ std::string printable(std::string_view text, size_t most) {
 
 std::string shell_word(std::string_view word) {
     const auto plain = [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-./:=+,@%").find(c) != std::string_view::npos;
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+               std::string_view("_-./:=+,@%").find(c) != std::string_view::npos;
     };
     if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return std::string(word);
     std::string quoted = "'";

@@ -23,7 +23,8 @@ std::string answer_of(const Model& model, const std::string& prompt, int64_t n_t
 
 Comparison compare_answers(const Model& original, const Model& candidate, const std::string& prompt, int64_t n_tokens,
                            int n_threads) {
-    return {prompt, answer_of(original, prompt, n_tokens, n_threads), answer_of(candidate, prompt, n_tokens, n_threads)};
+    return {prompt, answer_of(original, prompt, n_tokens, n_threads),
+            answer_of(candidate, prompt, n_tokens, n_threads)};
 }
 
 }  // namespace ech0

@@ -7,7 +7,8 @@
 namespace ech0 {
 
 void check(const OptimizeOptions& options) {
-    const int n_given = (options.compress.budget_bytes > 0) + (options.compress.bits_per_weight > 0) + (options.ratio > 0);
+    const int n_given =
+        (options.compress.budget_bytes > 0) + (options.compress.bits_per_weight > 0) + (options.ratio > 0);
     if (n_given != 1) throw UsageError("give one of --size, --bpw and --ratio: how large may the file be?");
 }
 
@@ -16,7 +17,8 @@ Optimization optimize(const Model& model, const OptimizeOptions& options, const 
     check(model, options.verify);  // before hours of compressing
     const auto began = std::chrono::steady_clock::now();
     CompressOptions compressing = options.compress;
-    if (options.ratio > 0) compressing.budget_bytes = static_cast<int64_t>(options.ratio * static_cast<double>(model.size_bytes));
+    if (options.ratio > 0)
+        compressing.budget_bytes = static_cast<int64_t>(options.ratio * static_cast<double>(model.size_bytes));
 
     Optimization result;
     result.model = model;

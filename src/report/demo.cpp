@@ -35,10 +35,9 @@ std::string demo_text(const Optimization& optimization, const Comparison& compar
     text.erase(text.rfind("Next: "));
     text += fmt::format("\nBoth are asked: {}\n\n", comparison.prompt);
     text += quoted("The original", comparison.original) + quoted("The compressed one", comparison.candidate);
-    text += "Next:\n";
-    text += fmt::format("  ech0 chat {:<50} talk to it\n", made);
-    text += fmt::format("  ech0 verify demo {:<43} the whole proof\n", made);
-    text += fmt::format("  ech0 optimize {:<46} the same for a model of yours\n", "model.gguf --ratio 60% -o smaller.gguf");
+    text += fmt::format("Talk to it:      ech0 chat {}\n", made);
+    text += fmt::format("The whole proof: ech0 verify demo {}\n", made);
+    text += "Your own model:  ech0 optimize model.gguf --ratio 60% -o smaller.gguf\n";
     return text;
 }
 

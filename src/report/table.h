@@ -19,7 +19,7 @@ public:
     void add(std::vector<std::string> cells);  ///< as many as there are columns
     void rule();                               ///< a line across, as before a sum
     std::string text() const;
-    std::string markdown() const;              ///< as GitHub reads it; rules are left out
+    std::string markdown() const;  ///< as GitHub reads it; rules are left out
 
 private:
     std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;

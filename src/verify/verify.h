@@ -15,7 +15,8 @@ namespace ech0 {
 
 struct VerifyOptions {
     std::filesystem::path text;  ///< empty = the evaluation text that is part of the program
-    std::optional<CalibrationText> calibration;  ///< what `text` must not repeat; none = the one that is part of the program
+    std::optional<CalibrationText>
+        calibration;                ///< what `text` must not repeat; none = the one that is part of the program
     int64_t n_ctx = 512;            ///< tokens per chunk
     int64_t n_chunks = 0;           ///< at most so many; 0 = all the text
     int n_threads = 0;              ///< 0 = all cores

@@ -1,5 +1,5 @@
-// docs/json.md against what the commands print. The page is the contract: a key that it does not list is refused here, so
-// that nothing gets into the JSON without a word about what it means.
+// docs/json.md against what the commands print. The page is the contract: a key that it does not list is refused here,
+// so that nothing gets into the JSON without a word about what it means.
 
 #include <map>
 #include <regex>
@@ -19,8 +19,8 @@ using nlohmann::json;
 
 namespace {
 
-using Types = std::set<std::string>;           // "string", "integer", …
-using Format = std::map<std::string, Types>;   // by path: "tensors[].name"
+using Types = std::set<std::string>;          // "string", "integer", …
+using Format = std::map<std::string, Types>;  // by path: "tensors[].name"
 
 std::set<std::string> split_types(const std::string& cell) {
     Types types;
@@ -38,10 +38,13 @@ std::map<std::string, Format> documented_formats() {
     const std::regex heading("## (ech0\\..*)"), row(R"(\| `([^`]+)` \| `?([^|`]*?)`? \|.*)");
     for (std::string line; std::getline(page, line);) {
         std::smatch match;
-        if (std::regex_match(line, match, heading)) current = match[1];
+        if (std::regex_match(line, match, heading))
+            current = match[1];
         else if (std::regex_match(line, match, row) && match[2].str().starts_with("ech0."))
-            for (const auto& [path, types] : formats.at(match[2])) formats[current][match[1].str() + "." + path] = types;
-        else if (std::regex_match(line, match, row)) formats[current][match[1]] = split_types(match[2]);
+            for (const auto& [path, types] : formats.at(match[2]))
+                formats[current][match[1].str() + "." + path] = types;
+        else if (std::regex_match(line, match, row))
+            formats[current][match[1]] = split_types(match[2]);
     }
     return formats;
 }
@@ -135,22 +138,28 @@ TEST_CASE("the check of JSON by docs/json.md finds a key too many, one too few, 
     found.erase("n_vocab");
     const std::vector<std::string> faults = faults_of(found, {"provenance"});
     CHECK(std::set<std::string>(faults.begin(), faults.end()) ==
-          std::set<std::string>{"surprise is not in docs/json.md", "tensors[].colour is not in docs/json.md", "n_layer is string",
-                                "n_vocab was not printed"});
+          std::set<std::string>{"surprise is not in docs/json.md", "tensors[].colour is not in docs/json.md",
+                                "n_layer is string", "n_vocab was not printed"});
 }
 
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
     const TemporaryFolder folder;
     write_source(folder);
-    const auto faults = [&](const std::vector<std::string>& arguments, const std::set<std::string>& may_be_absent) {
+    const auto faults = [&](std::vector<std::string> arguments, const std::set<std::string>& may_be_absent) {
+        arguments.push_back("--json");
         return faults_of(json_of(arguments, folder.path()), may_be_absent);
     };
-    CHECK(faults({"inspect", "m.gguf", "--json"}, {"provenance"}) == none);
-    CHECK(faults({"calibrate", "m.gguf", "-o", "c.gguf", "--ctx", "256", "--json"}, {}) == none);
-    CHECK(faults({"compress", "m.gguf", "--bpw", "5", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"paired", "retrieval["}) == none);
-    CHECK(faults({"inspect", "a.gguf", "--json"}, {}) == none);
-    CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256", "--json"}, {"provenance", "paired", "compress.evidence"}) == none);
-    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--json"}, {}) == none);
-    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--quick", "--json"}, {"retrieval["}) == none);
-    CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3", "--json"}, {}) == none);
+    const std::string text = ECH0_SOURCE_FOLDER "/share/texts/calibration/chat.txt";
+    CHECK(faults({"inspect", "m.gguf"}, {"provenance"}) == none);
+    CHECK(faults({"calibrate", "m.gguf", "-o", "c.gguf", "--ctx", "256", "--calibration", text}, {}) == none);
+    CHECK(faults({"compress", "m.gguf", "--bpw", "6", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--calibration",
+                  text},
+                 {"paired", "retrieval["}) == none);
+    CHECK(faults({"inspect", "a.gguf"}, {}) == none);
+    CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256",
+                  "--calibration", text, "--chunks", "8"},
+                 {"provenance", "paired", "compress.evidence"}) == none);
+    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4"}, {}) == none);
+    CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4", "--quick"}, {"retrieval["}) == none);
+    CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3"}, {}) == none);
 }

@@ -29,7 +29,8 @@ struct Workshop {
 
     Finished optimize(std::vector<std::string> more) const {
         more.insert(more.begin(), {"optimize", "m.gguf"});
-        more.insert(more.end(), {"--effort", "1", "--ctx", "256", "--threads", "1"});
+        more.insert(more.end(), {"--effort", "1", "--ctx", "256", "--threads", "1", "--chunks", "8", "--calibration",
+                                 ECH0_SOURCE_FOLDER "/share/texts/calibration/chat.txt"});
         return run_ech0(more, options);
     }
     int64_t size(const char* name) const { return static_cast<int64_t>(std::filesystem::file_size(folder / name)); }
@@ -44,16 +45,18 @@ TEST_CASE("optimize makes a file of the size asked for, and tells what it is wor
     REQUIRE(ran.status == 0);
     CHECK(shop.size("a file.gguf") <= shop.size("m.gguf") / 2);
     CHECK(shop.size("a file.gguf") > shop.size("m.gguf") * 45 / 100);
-    for (const char* part : {"bits per weight", "perplexity", "KL divergence, nats per token", "same likeliest token", "same text, of 64 tokens",
-                             "facts found in", "tokens/s", "peak memory", "Next: ech0 chat 'a file.gguf'\n"}) {
+    for (const char* part :
+         {"bits per weight", "perplexity", "KL divergence, nats per token", "same likeliest token",
+          "same text, of 64 tokens", "facts found in", "tokens/s", "peak memory", "Next: ech0 chat 'a file.gguf'\n"}) {
         CAPTURE(part);
         CHECK(ran.out.find(part) != std::string::npos);
     }
     const std::string page = read_file(shop.folder / "page.md");
     CHECK(page.starts_with("# tiny llama in "));
-    for (const char* part : {"## Before and after\n\n|  | original | compressed | change |\n| --- | ---: | ---: | ---: |\n| size |",
-                             "## What the weights became", "## What may be compared", "## Files", "| m.gguf |",
-                             "ech0 optimize m.gguf --ratio 0.5 -o 'a file.gguf' --effort 1 --ctx 256"}) {
+    for (const char* part :
+         {"## Before and after\n\n|  | original | compressed | change |\n| --- | ---: | ---: | ---: |\n| size |",
+          "## What the weights became", "## What may be compared", "## Files", "| m.gguf |",
+          "ech0 optimize m.gguf --ratio 0.5 -o 'a file.gguf' --effort 1 --ctx 256 --calibration "}) {
         CAPTURE(part);
         CHECK(page.find(part) != std::string::npos);
     }
@@ -70,7 +73,8 @@ TEST_CASE("the parts of ech0.optimize/1 agree with each other and with the file,
     CHECK(found["compress"]["output"]["size_bytes"] == shop.size("b.gguf"));
     CHECK(found["compress"]["output"]["sha256"] == found["verify"]["candidates"][0]["sha256"]);
     CHECK(found["compress"]["source"]["sha256"] == found["verify"]["original"]["sha256"]);
-    CHECK(found["compress"]["output"]["bits_per_weight"].get<double>() == doctest::Approx(found["verify"]["candidates"][0]["bits_per_weight"].get<double>()));
+    CHECK(found["compress"]["output"]["bits_per_weight"].get<double>() ==
+          doctest::Approx(found["verify"]["candidates"][0]["bits_per_weight"].get<double>()));
     CHECK(found["verify"]["original"]["tokens_per_s"].is_null());
     CHECK(found["verify"]["calibration_text"]["overlap"] == 0);
     CHECK(found["verify"]["candidates"][0]["kl_divergence"]["mean"] > 0);
