@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/divergence.h"
+#include "runtime/sequences.h"
 
 namespace ech0 {
 
@@ -19,18 +20,25 @@ std::vector<Tokens> pick_prompts(const Session& session, std::string_view text, 
     return prompts;
 }
 
-Tokens continue_greedily(Session& session, const Tokens& prompt, int64_t n_tokens, const Tokens& follow) {
-    session.truncate(0);
-    Tokens continuation;
-    std::span<const float> logits = session.decode(prompt, static_cast<int64_t>(prompt.size()) - 1);
-    while (static_cast<int64_t>(continuation.size()) < n_tokens) {
-        const int32_t token = top1(logits);
-        const size_t at = continuation.size();
-        continuation.push_back(token);
-        if (session.is_end(token) || (!follow.empty() && (at >= follow.size() || follow[at] != token))) break;
-        logits = session.decode(std::span(&token, 1), 0);
+std::vector<Tokens> continue_greedily(Session& session, const std::vector<Tokens>& prompts, int64_t n_tokens,
+                                      int n_threads, const std::function<void(int64_t step)>& each_step) {
+    const auto n_prompts = static_cast<int64_t>(prompts.size());
+    size_t longest = 0;
+    for (const Tokens& prompt : prompts) longest = std::max(longest, prompt.size());
+    Sequences sequences(session, n_prompts, static_cast<int64_t>(longest) + n_tokens, n_threads);
+
+    std::vector<Tokens> continuations(prompts.size()), next = prompts;
+    for (int64_t step = 0; step < n_tokens; ++step) {
+        if (each_step) each_step(step);
+        const std::span<const float> logits = sequences.decode(next);
+        for (size_t p = 0; p < prompts.size(); ++p) {
+            const int32_t token = top1(logits.subspan(p * session.n_vocab(), session.n_vocab()));
+            Tokens& continuation = continuations[p];
+            if (continuation.empty() || !session.is_end(continuation.back())) continuation.push_back(token);
+            next[p].assign(1, token);  // one that has ended goes on unheard: the batch must stay as wide
+        }
     }
-    return continuation;
+    return continuations;
 }
 
 double common_prefix(const Tokens& original, const Tokens& candidate) {

@@ -94,36 +94,36 @@ void set_paired(Evidence& evidence) {
     }
 }
 
-/// Every model in turn goes on with the same prompts; the first one's continuations are what the others must follow.
+void set_greedy_agreement(Candidate& candidate, const std::vector<Tokens>& wanted, const std::vector<Tokens>& said) {
+    std::vector<float> shares(wanted.size());
+    std::transform(wanted.begin(), wanted.end(), said.begin(), shares.begin(),
+                   [](const Tokens& a, const Tokens& b) { return static_cast<float>(common_prefix(a, b)); });
+    const Estimate agreement = mean_with_interval(shares, static_cast<int64_t>(shares.size()));
+    candidate.greedy_agreement = agreement.mean;
+    candidate.greedy_agreement_low = std::max(0.0, agreement.low);
+    candidate.greedy_agreement_high = std::min(1.0, agreement.high);
+}
+
 void set_greedy(Evidence& evidence, const std::vector<const Model*>& models, const EvaluationText& text,
                 const VerifyOptions& options, const Progress& progress) {
     evidence.workload.greedy_n_prompts = greedy_n_prompts;
     evidence.workload.greedy_n_tokens = greedy_n_tokens;
-    const auto n_total = static_cast<int64_t>(models.size()) * greedy_n_prompts;
-    std::vector<Tokens> wanted(greedy_n_prompts);
+    const auto n_steps = static_cast<int64_t>(models.size()) * greedy_n_tokens;
+    std::vector<Tokens> wanted;
     for (size_t m = 0; m < models.size(); ++m) {
         Session session(*models[m],
-                        {.n_ctx = 2 + greedy_prompt_tokens + greedy_n_tokens, .n_threads = options.n_threads});
+                        {.n_ctx = 64, .n_threads = options.n_threads});  // its model serves, its context idles
         const std::vector<Tokens> prompts = pick_prompts(session, text.content, greedy_n_prompts, greedy_prompt_tokens);
-        std::vector<float> shares;
-        for (size_t p = 0; p < prompts.size(); ++p) {
-            if (progress)
-                progress("continue prompt", static_cast<int64_t>(m) * greedy_n_prompts + static_cast<int64_t>(p),
-                         n_total);
-            const Tokens continuation = continue_greedily(session, prompts[p], greedy_n_tokens, wanted[p]);
-            if (m == 0)
-                wanted[p] = continuation;
-            else
-                shares.push_back(static_cast<float>(common_prefix(wanted[p], continuation)));
-        }
-        if (m == 0) continue;
-        const Estimate agreement = mean_with_interval(shares, greedy_n_prompts);
-        Candidate& candidate = evidence.candidates[m - 1];
-        candidate.greedy_agreement = agreement.mean;
-        candidate.greedy_agreement_low = std::max(0.0, agreement.low);
-        candidate.greedy_agreement_high = std::min(1.0, agreement.high);
+        const std::vector<Tokens> said =
+            continue_greedily(session, prompts, greedy_n_tokens, options.n_threads, [&](int64_t step) {
+                if (progress) progress("continue prompts", static_cast<int64_t>(m) * greedy_n_tokens + step, n_steps);
+            });
+        if (m == 0)
+            wanted = said;
+        else
+            set_greedy_agreement(evidence.candidates[m - 1], wanted, said);
     }
-    if (progress) progress("continue prompt", n_total, n_total);
+    if (progress) progress("continue prompts", n_steps, n_steps);
 }
 
 void set_retrieval(Evidence& evidence, const std::vector<const Model*>& models, const EvaluationText& text,

@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "runtime/divergence.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
-#include "runtime/divergence.h"
 
 using namespace ech0;
 
@@ -18,39 +20,48 @@ TEST_CASE("the common beginning is a share of the original") {
     CHECK(common_prefix({}, {}) == 1);
 }
 
-TEST_CASE("a greedy continuation takes the likeliest token at every step") {
+TEST_CASE("a greedy continuation takes the likeliest token at every step, of every prompt") {
     const TemporaryFolder folder;
     write_tiny_model({}, folder / "m.gguf");
     const Model model = read_model((folder / "m.gguf").string());
     Session session(model, {.n_ctx = 128});
-    const Tokens prompt = session.tokenize("the text goes on", true, false);
-    const Tokens continuation = continue_greedily(session, prompt, 16);
-    REQUIRE(!continuation.empty());
-    // all at once, from nothing: every token must be the favourite after those before it
-    Tokens all = prompt;
-    all.insert(all.end(), continuation.begin(), continuation.end());
-    session.truncate(0);
-    const auto logits = session.decode(all, static_cast<int64_t>(prompt.size()) - 1);
-    for (size_t i = 0; i < continuation.size(); ++i) {
-        CHECK(top1(logits.subspan(i * session.n_vocab(), session.n_vocab())) == continuation[i]);
+    const std::vector<Tokens> prompts = {session.tokenize("the text goes on", true, false),
+                                         session.tokenize("and another one that is longer", true, false),
+                                         session.tokenize("x", true, false)};
+    int64_t n_steps = 0;
+    const std::vector<Tokens> said =
+        continue_greedily(session, prompts, 16, 0, [&](int64_t step) { CHECK(step == n_steps++); });
+    CHECK(n_steps == 16);
+    REQUIRE(said.size() == prompts.size());
+    for (size_t p = 0; p < prompts.size(); ++p) {
+        // alone and all at once: every token must be the favourite after those before it
+        CHECK(said[p].size() == 16);
+        Tokens all = prompts[p];
+        all.insert(all.end(), said[p].begin(), said[p].end());
+        session.truncate(0);
+        const auto logits = session.decode(all, static_cast<int64_t>(prompts[p].size()) - 1);
+        for (size_t i = 0; i < said[p].size(); ++i) {
+            CHECK(top1(logits.subspan(i * session.n_vocab(), session.n_vocab())) == said[p][i]);
+        }
     }
-    CHECK(continue_greedily(session, prompt, 16) == continuation);
-    CHECK(continue_greedily(session, prompt, 16, continuation) == continuation);
-    CHECK(continue_greedily(session, prompt, 3).size() == 3);
+    CHECK(continue_greedily(session, prompts, 16, 0) == said);
 }
 
-TEST_CASE("following another continuation stops after the first other token") {
+TEST_CASE("a continuation stops with the token that ends a text") {
     const TemporaryFolder folder;
-    write_tiny_model({}, folder / "m.gguf");
-    const Model model = read_model((folder / "m.gguf").string());
-    Session session(model, {.n_ctx = 128});
-    const Tokens prompt = session.tokenize("the text goes on", true, false);
-    Tokens other = continue_greedily(session, prompt, 16);
-    REQUIRE(other.size() == 16);
-    other[5] += 1;
-    const Tokens followed = continue_greedily(session, prompt, 16, other);
-    CHECK(followed.size() == 6);
-    CHECK(common_prefix(other, followed) == 5.0 / 16);
+    // of many random networks one says its end token among the first
+    for (uint64_t seed = 1; seed < 200; ++seed) {
+        write_tiny_model({.seed = seed}, folder / "m.gguf");
+        const Model model = read_model((folder / "m.gguf").string());
+        Session session(model, {.n_ctx = 64});
+        const std::vector<Tokens> said =
+            continue_greedily(session, {session.tokenize("the text goes on", true, false)}, 32, 0);
+        if (said[0].size() == 32) continue;
+        CHECK(session.is_end(said[0].back()));
+        CHECK(std::none_of(said[0].begin(), said[0].end() - 1, [&](int32_t token) { return session.is_end(token); }));
+        return;
+    }
+    FAIL("no network ended its text");
 }
 
 TEST_CASE("prompts are spread over the text") {
