@@ -1,4 +1,5 @@
-// A llama of any size with random half-precision weights and a working tokenizer: for memory and speed, never for quality.
+// A llama of any size with random half-precision weights and a working tokenizer: for memory and speed, never for
+// quality.
 //
 //   make_random_model OUT.gguf N_LAYER N_EMBD N_FF
 

@@ -10,11 +10,11 @@ namespace ech0 {
 
 /// What the inputs of one linear map looked like on the calibration text.
 struct Importance {
-    std::string tensor;                ///< GGUF name of the weight that reads these inputs
-    int64_t n_cols = 0;                ///< row length of the weight
-    int64_t n_mat = 1;                 ///< matrices in the tensor: 1, or n_expert
-    std::vector<float> sum_square;     ///< [n_mat, n_cols] sum over tokens of x_j^2
-    std::vector<float> count;          ///< [n_mat] tokens seen
+    std::string tensor;             ///< GGUF name of the weight that reads these inputs
+    int64_t n_cols = 0;             ///< row length of the weight
+    int64_t n_mat = 1;              ///< matrices in the tensor: 1, or n_expert
+    std::vector<float> sum_square;  ///< [n_mat, n_cols] sum over tokens of x_j^2
+    std::vector<float> count;       ///< [n_mat] tokens seen
 
     /// Mean square of input j of matrix m; 1 where no token came by (an expert that was never chosen).
     float mean_square(int64_t m, int64_t j) const {
@@ -23,12 +23,12 @@ struct Importance {
 };
 
 struct Calibration {
-    std::string source_sha256;         ///< of the model whose activations these are
+    std::string source_sha256;  ///< of the model whose activations these are
     std::string text_sha256;
-    std::string text_name;             ///< "embedded", or the file names
+    std::string text_name;  ///< "embedded", or the file names
     int64_t n_tokens = 0;
-    int64_t n_ctx = 0;                 ///< tokens per chunk
-    std::vector<Importance> tensors;   ///< in file order of the model
+    int64_t n_ctx = 0;                ///< tokens per chunk
+    std::vector<Importance> tensors;  ///< in file order of the model
 
     const Importance* find(std::string_view tensor) const;
 };

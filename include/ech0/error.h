@@ -19,10 +19,18 @@ private:
     std::string message_;
 };
 
-class UsageError : public Error { using Error::Error; };   ///< the caller asked for something impossible
-class FormatError : public Error { using Error::Error; };  ///< a file is not what it should be
-class FileError : public Error { using Error::Error; };    ///< the operating system refused a file
-class EngineError : public Error { using Error::Error; };  ///< llama.cpp refused; the text carries its last log line
+class UsageError : public Error {
+    using Error::Error;
+};  ///< the caller asked for something impossible
+class FormatError : public Error {
+    using Error::Error;
+};  ///< a file is not what it should be
+class FileError : public Error {
+    using Error::Error;
+};  ///< the operating system refused a file
+class EngineError : public Error {
+    using Error::Error;
+};  ///< llama.cpp refused; the text carries its last log line
 
 /// The person pressed Ctrl-C (or sent SIGTERM). Not an Error: nothing failed. `main` exits with 130.
 class Interrupted : public std::exception {

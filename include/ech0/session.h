@@ -12,15 +12,15 @@
 namespace ech0 {
 
 struct SessionOptions {
-    int64_t n_ctx = 0;            ///< tokens of context; 0 = the model's own, at most 4096
-    int64_t n_batch = 512;        ///< tokens per engine call
-    int n_threads = 0;            ///< 0 = all cores this process may use
-    std::string type_k = "f16";   ///< ggml type names of the KV cache
+    int64_t n_ctx = 0;           ///< tokens of context; 0 = the model's own, at most 4096
+    int64_t n_batch = 512;       ///< tokens per engine call
+    int n_threads = 0;           ///< 0 = all cores this process may use
+    std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
 };
 
 struct ChatMessage {
-    std::string role;             ///< "system", "user", "assistant"
+    std::string role;  ///< "system", "user", "assistant"
     std::string content;
 };
 
@@ -35,12 +35,13 @@ public:
 
     int64_t n_vocab() const;
     int64_t n_ctx() const;
-    int64_t n_past() const;                       ///< tokens in the context now
-    bool adds_bos() const;                        ///< the tokenizer puts a BOS before text
-    int32_t bos() const;                          ///< -1 if there is none
-    bool is_end(int32_t token) const;             ///< end of sequence, turn or text
+    int64_t n_past() const;            ///< tokens in the context now
+    bool adds_bos() const;             ///< the tokenizer puts a BOS before text
+    int32_t bos() const;               ///< -1 if there is none
+    bool is_end(int32_t token) const;  ///< end of sequence, turn or text
 
-    /// @param add_special  put BOS (EOS) where the model wants it; @param parse_special  read "<|im_start|>" as a control token
+    /// @param add_special  put BOS (EOS) where the model wants it; @param parse_special  read "<|im_start|>" as a
+    /// control token
     std::vector<int32_t> tokenize(std::string_view text, bool add_special, bool parse_special) const;
     std::string piece(int32_t token, bool special = false) const;  ///< its bytes; may be part of a UTF-8 character
 
@@ -53,7 +54,7 @@ public:
     /// @throws UsageError if a token is outside the vocabulary or the context would overflow; Interrupted
     std::span<const float> decode(std::span<const int32_t> tokens, int64_t first_logit);
 
-    void truncate(int64_t n_past);                ///< forget all tokens from position n_past on; 0 = all
+    void truncate(int64_t n_past);  ///< forget all tokens from position n_past on; 0 = all
     /// Forget `n_discard` tokens after the first `n_keep` and move the rest down (context shift).
     /// @return false if this model's memory can't be shifted
     bool shift(int64_t n_keep, int64_t n_discard);

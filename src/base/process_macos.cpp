@@ -18,7 +18,8 @@ int64_t peak_memory_bytes() {
 std::filesystem::path this_executable() {
     std::array<char, PATH_MAX> path{};
     uint32_t size = path.size();
-    if (_NSGetExecutablePath(path.data(), &size) != 0) throw FileError("this program's path is longer than the system allows");
+    if (_NSGetExecutablePath(path.data(), &size) != 0)
+        throw FileError("this program's path is longer than the system allows");
     return std::filesystem::canonical(path.data());
 }
 

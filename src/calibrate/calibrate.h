@@ -14,6 +14,7 @@ struct CalibrateOptions {
 
 /// What enters each matrix of the model while it reads the whole text, one segment of the model in memory at a time.
 /// @throws UsageError if the text is too short; EngineError, Interrupted
-Calibration calibrate(const Model& model, const CalibrationText& text, const CalibrateOptions& options, const Progress& progress);
+Calibration calibrate(const Model& model, const CalibrationText& text, const CalibrateOptions& options,
+                      const Progress& progress);
 
 }  // namespace ech0

@@ -8,7 +8,8 @@
 namespace ech0 {
 namespace {
 
-// An eighth of 120 KB is some 4,000 tokens: enough that a kind-wise change of plan shows above the noise (docs/results.md).
+// An eighth of 120 KB is some 4,000 tokens: enough that a kind-wise change of plan shows above the noise
+// (docs/results.md).
 constexpr size_t selection_every = 8;
 
 }  // namespace
@@ -22,12 +23,15 @@ CalibrationChunks cut_into_chunks(const Model& model, std::string_view text, int
     const auto length = static_cast<size_t>(n_ctx);
     size_t index = 0;
     for (size_t at = 0; at + length <= tokens.size(); at += length, index++) {
-        std::vector<int32_t> chunk(tokens.begin() + static_cast<std::ptrdiff_t>(at), tokens.begin() + static_cast<std::ptrdiff_t>(at + length));
+        std::vector<int32_t> chunk(tokens.begin() + static_cast<std::ptrdiff_t>(at),
+                                   tokens.begin() + static_cast<std::ptrdiff_t>(at + length));
         if (bos) chunk.front() = tokenizer.bos();
-        (index % selection_every == selection_every / 2 ? chunks.selection : chunks.statistics).push_back(std::move(chunk));
+        (index % selection_every == selection_every / 2 ? chunks.selection : chunks.statistics)
+            .push_back(std::move(chunk));
     }
     if (chunks.selection.empty() || chunks.statistics.empty())
-        throw UsageError(fmt::format("the calibration text has {} tokens; at least {} are needed", tokens.size(), selection_every * length));
+        throw UsageError(fmt::format("the calibration text has {} tokens; at least {} are needed", tokens.size(),
+                                     selection_every * length));
     return chunks;
 }
 

@@ -33,18 +33,21 @@ const Importance* Calibration::find(std::string_view tensor) const {
     return nullptr;
 }
 
-Calibration gather_importance(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx, int n_threads, const Progress& progress) {
+Calibration gather_importance(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx,
+                              int n_threads, const Progress& progress) {
     std::unordered_map<std::string, Sums> sums;
     for (const Tensor& tensor : model.tensors) {
         if (tensor.shape.size() < 2 || !tensor.name.ends_with(".weight")) continue;
         const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
-        sums[tensor.name] = {std::vector<double>(static_cast<size_t>(n_mat * tensor.n_cols())), std::vector<int64_t>(static_cast<size_t>(n_mat))};
+        sums[tensor.name] = {std::vector<double>(static_cast<size_t>(n_mat * tensor.n_cols())),
+                             std::vector<int64_t>(static_cast<size_t>(n_mat))};
     }
     ActivationSink sink;
     sink.wants = [&](const std::string& tensor) { return sums.contains(tensor); };
     sink.take = [&](const std::string& tensor, int64_t matrix, const float* x, int64_t n_rows, int64_t n_cols) {
         Sums& mine = sums.at(tensor);
-        if (static_cast<size_t>((matrix + 1) * n_cols) <= mine.sum_square.size()) add_rows(mine, matrix, x, n_rows, n_cols);
+        if (static_cast<size_t>((matrix + 1) * n_cols) <= mine.sum_square.size())
+            add_rows(mine, matrix, x, n_rows, n_cols);
     };
     walk_model(model, weights, chunks, {{n_ctx, n_threads}, &sink, {}, "calibrate", progress});
 

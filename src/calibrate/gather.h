@@ -10,6 +10,7 @@ namespace ech0 {
 /// One segment of the model is in memory at a time. Products that the engine makes from the same tensor twice (a tied
 /// embedding) count where they are products, i.e. as output.
 /// @throws EngineError, Interrupted
-Calibration gather_importance(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx, int n_threads, const Progress& progress);
+Calibration gather_importance(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx,
+                              int n_threads, const Progress& progress);
 
 }  // namespace ech0

@@ -26,7 +26,8 @@ void set_keys(gguf_context* gguf, const Calibration& c) {
     gguf_set_val_u64(gguf, "ech0.calibration.n_tokens", static_cast<uint64_t>(c.n_tokens));
 }
 
-void add_matrix(gguf_context* gguf, ggml_context* ctx, const std::string& name, int64_t n_cols, int64_t n_rows, const std::vector<float>& values) {
+void add_matrix(gguf_context* gguf, ggml_context* ctx, const std::string& name, int64_t n_cols, int64_t n_rows,
+                const std::vector<float>& values) {
     ggml_tensor* tensor = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_cols, n_rows);
     ggml_set_name(tensor, name.c_str());
     std::memcpy(tensor->data, values.data(), ggml_nbytes(tensor));
@@ -55,22 +56,28 @@ Calibration read_gguf(const std::filesystem::path& file) {
     ggml_context* data = nullptr;
     const gguf_context_ptr gguf(gguf_init_from_file(file.string().c_str(), {false, &data}));
     const ggml_context_ptr ctx(data);
-    if (!gguf || !ctx) throw FormatError(fmt::format("{}: not a readable GGUF: {}", file.string(), last_engine_message()));
+    if (!gguf || !ctx)
+        throw FormatError(fmt::format("{}: not a readable GGUF: {}", file.string(), last_engine_message()));
     if (get_string(gguf.get(), "general.type") != "imatrix")
-        throw FormatError(fmt::format("{}: general.type is '{}', wanted 'imatrix' (a file of llama-imatrix or of ech0 calibrate)", file.string(), get_string(gguf.get(), "general.type")));
+        throw FormatError(
+            fmt::format("{}: general.type is '{}', wanted 'imatrix' (a file of llama-imatrix or of ech0 calibrate)",
+                        file.string(), get_string(gguf.get(), "general.type")));
     Calibration c;
     c.source_sha256 = get_string(gguf.get(), "ech0.calibration.source_sha256");
     c.text_sha256 = get_string(gguf.get(), "ech0.calibration.text_sha256");
     c.text_name = file.filename().string();
     c.n_ctx = get_count(gguf.get(), "imatrix.chunk_size");
     c.n_tokens = get_count(gguf.get(), "imatrix.chunk_count") * c.n_ctx;
-    for (ggml_tensor* sums = ggml_get_first_tensor(ctx.get()); sums != nullptr; sums = ggml_get_next_tensor(ctx.get(), sums)) {
+    for (ggml_tensor* sums = ggml_get_first_tensor(ctx.get()); sums != nullptr;
+         sums = ggml_get_next_tensor(ctx.get(), sums)) {
         const std::string name = sums->name;
         if (!name.ends_with(sums_suffix)) continue;
         const std::string weight = name.substr(0, name.size() - std::strlen(sums_suffix));
         const ggml_tensor* counts = ggml_get_tensor(ctx.get(), (weight + counts_suffix).c_str());
-        if (counts == nullptr || ggml_nelements(counts) != ggml_nrows(sums) || sums->type != GGML_TYPE_F32 || counts->type != GGML_TYPE_F32)
-            throw FormatError(fmt::format("{}: {} has no {}{} of {} float32 beside it", file.string(), name, weight, counts_suffix, ggml_nrows(sums)));
+        if (counts == nullptr || ggml_nelements(counts) != ggml_nrows(sums) || sums->type != GGML_TYPE_F32 ||
+            counts->type != GGML_TYPE_F32)
+            throw FormatError(fmt::format("{}: {} has no {}{} of {} float32 beside it", file.string(), name, weight,
+                                          counts_suffix, ggml_nrows(sums)));
         c.tensors.push_back({weight, sums->ne[0], ggml_nrows(sums), floats_of(sums), floats_of(counts)});
     }
     return c;
@@ -87,7 +94,9 @@ public:
         return value;
     }
     const uint8_t* need(int64_t n) {
-        if (n < 0 || n > file_.size_bytes() - at_) throw FormatError(fmt::format("{}: ends at byte {}, {} more wanted", file_.path().string(), file_.size_bytes(), n));
+        if (n < 0 || n > file_.size_bytes() - at_)
+            throw FormatError(
+                fmt::format("{}: ends at byte {}, {} more wanted", file_.path().string(), file_.size_bytes(), n));
         const uint8_t* p = file_.data() + at_;
         at_ += n;
         return p;
@@ -104,7 +113,8 @@ Calibration read_legacy(const std::filesystem::path& file) {
     const MappedFile mapped(file);
     Cursor in(mapped);
     const auto n_entries = in.take<int32_t>();
-    if (n_entries < 1) throw FormatError(fmt::format("{}: neither GGUF nor an imatrix ({} entries)", file.string(), n_entries));
+    if (n_entries < 1)
+        throw FormatError(fmt::format("{}: neither GGUF nor an imatrix ({} entries)", file.string(), n_entries));
     Calibration c;
     c.text_name = file.filename().string();
     for (int32_t i = 0; i < n_entries; i++) {
@@ -112,10 +122,13 @@ Calibration read_legacy(const std::filesystem::path& file) {
         const std::string name(reinterpret_cast<const char*>(in.need(name_bytes)), static_cast<size_t>(name_bytes));
         const auto n_calls = in.take<int32_t>();
         const auto n_values = in.take<int32_t>();
-        if (n_calls < 1 || n_values < 1) throw FormatError(fmt::format("{}: entry {} has {} values of {} chunks", file.string(), name, n_values, n_calls));
+        if (n_calls < 1 || n_values < 1)
+            throw FormatError(
+                fmt::format("{}: entry {} has {} values of {} chunks", file.string(), name, n_values, n_calls));
         std::vector<float> values(static_cast<size_t>(n_values));
         std::memcpy(values.data(), in.need(int64_t{n_values} * 4), values.size() * sizeof(float));
-        // How many matrices the values belong to is not stored: they are cut when a tensor asks (see compress/importance).
+        // How many matrices the values belong to is not stored: they are cut when a tensor asks (see
+        // compress/importance).
         c.tensors.push_back({name, n_values, 1, std::move(values), {static_cast<float>(n_calls)}});
     }
     return c;
@@ -125,7 +138,8 @@ Calibration read_legacy(const std::filesystem::path& file) {
 
 void write_imatrix(const Calibration& calibration, const std::filesystem::path& file) {
     size_t bytes = 0;
-    for (const Importance& t : calibration.tensors) bytes += (t.sum_square.size() + t.count.size()) * sizeof(float) + 2 * (ggml_tensor_overhead() + 64);
+    for (const Importance& t : calibration.tensors)
+        bytes += (t.sum_square.size() + t.count.size()) * sizeof(float) + 2 * (ggml_tensor_overhead() + 64);
     const gguf_context_ptr gguf(gguf_init_empty());
     const ggml_context_ptr ctx(ggml_init({bytes + 1024, nullptr, false}));
     set_keys(gguf.get(), calibration);
@@ -150,7 +164,8 @@ Calibration read_imatrix(const std::filesystem::path& file) {
     start_engine();
     const std::string head = [&] {
         const MappedFile mapped(file);
-        return std::string(reinterpret_cast<const char*>(mapped.data()), static_cast<size_t>(std::min<int64_t>(4, mapped.size_bytes())));
+        return std::string(reinterpret_cast<const char*>(mapped.data()),
+                           static_cast<size_t>(std::min<int64_t>(4, mapped.size_bytes())));
     }();
     return head == "GGUF" ? read_gguf(file) : read_legacy(file);
 }

@@ -21,7 +21,8 @@ std::string write_piece(Session& session, Sampler& sampler, int64_t most, const 
     session.truncate(0);
     std::string text;
     // A model without BOS begins after a line break, as any text may.
-    std::vector<int32_t> next = session.adds_bos() && session.bos() >= 0 ? std::vector<int32_t>{session.bos()} : session.tokenize("\n", false, false);
+    std::vector<int32_t> next = session.adds_bos() && session.bos() >= 0 ? std::vector<int32_t>{session.bos()}
+                                                                         : session.tokenize("\n", false, false);
     for (int64_t i = 0; i < most; i++) {
         const std::span<const float> logits = session.decode(next, static_cast<int64_t>(next.size()) - 1);
         const int32_t token = sampler.sample(logits);
@@ -46,8 +47,10 @@ std::string write_text(const Model& model, const SelfTextOptions& options, const
     for (int64_t done = 0; done < options.n_tokens;) {
         const int64_t before = done;
         text += write_piece(session, sampler, std::min(tokens_per_piece, options.n_tokens - done), [&] {
-            if (progress) progress("the model writes", ++done, options.n_tokens);
-            else ++done;
+            if (progress)
+                progress("the model writes", ++done, options.n_tokens);
+            else
+                ++done;
         });
         text += "\n\n";
         if (done == before) break;
@@ -57,8 +60,8 @@ std::string write_text(const Model& model, const SelfTextOptions& options, const
 
 }  // namespace
 
-CalibrationText with_self_text(const Model& model, const std::string& source_sha256, CalibrationText text, const SelfTextOptions& options,
-                               const Progress& progress) {
+CalibrationText with_self_text(const Model& model, const std::string& source_sha256, CalibrationText text,
+                               const SelfTextOptions& options, const Progress& progress) {
     const auto folder = cache_folder() / "self";
     std::filesystem::create_directories(folder);
     const auto file = folder / fmt::format("{}-{}-{}.txt", source_sha256.substr(0, 16), options.n_tokens, options.seed);

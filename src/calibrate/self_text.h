@@ -17,7 +17,7 @@ struct SelfTextOptions {
 /// Kept in the cache folder, since sampling costs minutes and must be the same when a run resumes.
 /// Source: Liu et al. 2023, LLM-QAT: Data-Free Quantization Aware Training (sampling from the model as calibration).
 /// @param source_sha256  of the model
-CalibrationText with_self_text(const Model& model, const std::string& source_sha256, CalibrationText text, const SelfTextOptions& options,
-                               const Progress& progress);
+CalibrationText with_self_text(const Model& model, const std::string& source_sha256, CalibrationText text,
+                               const SelfTextOptions& options, const Progress& progress);
 
 }  // namespace ech0

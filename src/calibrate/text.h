@@ -9,7 +9,7 @@ namespace ech0 {
 /// The text that activations are gathered on, and where it is from.
 struct CalibrationText {
     std::string text;
-    std::string name;    ///< "embedded", or the files' names
+    std::string name;  ///< "embedded", or the files' names
     std::string sha256;
 };
 

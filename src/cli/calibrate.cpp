@@ -48,8 +48,10 @@ int calibrate(const Arguments& arguments) {
     if (!arguments.output.empty()) write_imatrix(calibration, arguments.output);
     if (!arguments.imatrix.empty()) write_imatrix(calibration, arguments.imatrix);
     print(arguments.json ? json_text(calibrate_json(calibration, output))
-                         : fmt::format("{}: inputs of {} matrices on {} tokens of {}\nNext: ech0 compress {} --imatrix {} --size SIZE -o OUT.gguf\n", output,
-                                       calibration.tensors.size(), calibration.n_tokens, calibration.text_name, arguments.model, output));
+                         : fmt::format("{}: inputs of {} matrices on {} tokens of {}\nNext: ech0 compress {} --imatrix "
+                                       "{} --size SIZE -o OUT.gguf\n",
+                                       output, calibration.tensors.size(), calibration.n_tokens, calibration.text_name,
+                                       arguments.model, output));
     return exit_yes;
 }
 
@@ -57,11 +59,12 @@ int calibrate(const Arguments& arguments) {
 
 void add_calibrate(CommandLine& line) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command = add_command(line, "calibrate", "what enters each matrix of a model on real text: an importance matrix",
-                                          "  ech0 calibrate model.gguf -o statistics.gguf\n"
-                                          "  ech0 calibrate model.gguf --imatrix imatrix.gguf        for llama-quantize --imatrix\n"
-                                          "  ech0 calibrate model.gguf --print-text > text.txt       the text it would use",
-                                          [arguments] { return calibrate(*arguments); });
+    CLI::App* const command =
+        add_command(line, "calibrate", "what enters each matrix of a model on real text: an importance matrix",
+                    "  ech0 calibrate model.gguf -o statistics.gguf\n"
+                    "  ech0 calibrate model.gguf --imatrix imatrix.gguf        for llama-quantize --imatrix\n"
+                    "  ech0 calibrate model.gguf --print-text > text.txt       the text it would use",
+                    [arguments] { return calibrate(*arguments); });
     add_model(command, arguments->model);
     command->add_option("-o,--output", arguments->output, "write the statistics here (llama-quantize reads them too)");
     command->add_option("--imatrix", arguments->imatrix, "the same, under llama.cpp's name for it");

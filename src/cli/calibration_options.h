@@ -20,6 +20,7 @@ struct CalibrationArguments {
 void add_calibration(CLI::App* command, CalibrationArguments& arguments);
 
 /// The text that the arguments mean.
-CalibrationText calibration_text(const Model& model, const CalibrationArguments& arguments, int n_threads, const Progress& progress);
+CalibrationText calibration_text(const Model& model, const CalibrationArguments& arguments, int n_threads,
+                                 const Progress& progress);
 
 }  // namespace ech0

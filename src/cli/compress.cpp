@@ -27,13 +27,15 @@ constexpr int64_t proof_chunks = 16;
 
 CompressOptions options_of(const Model& model, const Arguments& arguments, const Progress& progress) {
     CompressOptions options = arguments.options;
-    if ((options.budget_bytes > 0) == (options.bits_per_weight > 0)) throw UsageError("give one of --size and --bpw: how large may the file be?");
+    if ((options.budget_bytes > 0) == (options.bits_per_weight > 0))
+        throw UsageError("give one of --size and --bpw: how large may the file be?");
     options.text = calibration_text(model, arguments.text, options.n_threads, progress);
     if (!arguments.imatrix.empty()) options.imatrix = arguments.imatrix;
     return options;
 }
 
-Evidence prove(const Model& original, const Artifact& artifact, const CalibrationText& text, const Arguments& arguments, const Progress& progress) {
+Evidence prove(const Model& original, const Artifact& artifact, const CalibrationText& text, const Arguments& arguments,
+               const Progress& progress) {
     VerifyOptions options;
     options.calibration = text;
     options.n_chunks = proof_chunks;
@@ -65,19 +67,20 @@ int compress(const Arguments& arguments) {
 
 void add_compress(CommandLine& line) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command =
-        add_command(line, "compress", "make a model file of an exact size, as close to the original as that size allows",
-                    "  ech0 compress model-f16.gguf --size 4.5GB -o model-4.5GB.gguf\n"
-                    "  ech0 compress model-f16.gguf --bpw 3.5 -o small.gguf --effort 5\n"
-                    "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md",
-                    [arguments] { return compress(*arguments); });
+    CLI::App* const command = add_command(
+        line, "compress", "make a model file of an exact size, as close to the original as that size allows",
+        "  ech0 compress model-f16.gguf --size 4.5GB -o model-4.5GB.gguf\n"
+        "  ech0 compress model-f16.gguf --bpw 3.5 -o small.gguf --effort 5\n"
+        "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md",
+        [arguments] { return compress(*arguments); });
     CompressOptions& options = arguments->options;
     add_model(command, arguments->model);
     add_size(command, "--size", options.budget_bytes, "size of the whole file, never exceeded: 4.5GB, 4GiB");
     add_bits(command, "--bpw", options.bits_per_weight, "or bits per weight of its tensors: 3.5");
     command->add_option("-o,--output", options.out, "the file to write")->required();
     add_calibration(command, arguments->text);
-    command->add_option("--imatrix", arguments->imatrix, "take statistics from this file of llama-imatrix or ech0 calibrate");
+    command->add_option("--imatrix", arguments->imatrix,
+                        "take statistics from this file of llama-imatrix or ech0 calibrate");
     command->add_option("--effort", options.effort, "1 (quick) to 5 (all night)")->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");

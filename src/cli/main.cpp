@@ -148,7 +148,7 @@ int run(const std::vector<std::string>& arguments) {
     line.app.require_subcommand(1);
     line.app.set_help_flag("-h,--help", "this help; --help begins with examples");
     line.app.set_version_flag("--version", std::string(ECH0_VERSION), "versions of ech0 and of the engine");
-    line.examples[&line.app] = 
+    line.examples[&line.app] =
         "  ech0 demo                                             the whole chain on a small real model\n"
         "  ech0 optimize model.gguf --ratio 60% -o small.gguf    make it smaller, and prove what that is worth\n"
         "  ech0 chat small.gguf                                  talk to it\n"

@@ -42,17 +42,21 @@ struct Job {
 };
 
 Workspace open_workspace(const CompressOptions& options, const std::string& source_sha256) {
-    const std::string statistics = options.imatrix ? "imatrix " + sha256_of_file(*options.imatrix) : "text " + options.text.sha256;
+    const std::string statistics =
+        options.imatrix ? "imatrix " + sha256_of_file(*options.imatrix) : "text " + options.text.sha256;
     std::filesystem::path folder = options.out;
     folder += ".ech0-work";
-    return {folder, fmt::format("ech0 {} source {} {} n_ctx {}", ECH0_VERSION, source_sha256, statistics, options.n_ctx), options.fresh};
+    return {folder,
+            fmt::format("ech0 {} source {} {} n_ctx {}", ECH0_VERSION, source_sha256, statistics, options.n_ctx),
+            options.fresh};
 }
 
 Calibration statistics(Job& job) {
     if (job.options.imatrix) return read_imatrix(*job.options.imatrix);
     const std::string name = "calibration.gguf";
     if (std::filesystem::exists(job.work.path(name))) return read_imatrix(job.work.path(name));
-    Calibration calibration = gather_importance(job.model, job.source.as_stored(), job.chunks.statistics, job.options.n_ctx, job.n_threads, job.progress);
+    Calibration calibration = gather_importance(job.model, job.source.as_stored(), job.chunks.statistics,
+                                                job.options.n_ctx, job.n_threads, job.progress);
     calibration.source_sha256 = job.source_sha256;
     calibration.text_sha256 = job.options.text.sha256;
     calibration.text_name = job.options.text.name;
@@ -71,7 +75,9 @@ Provenance provenance_of(const Job& job, int64_t budget_bytes) {
     p.engine = engine_description();
     p.recipe = fmt::format("compress --effort {} --ctx {}", job.options.effort, job.options.n_ctx);
     p.budget_bytes = budget_bytes;
-    p.selection_n_tokens = std::min<int64_t>(effort_of(job.options.effort).selection_chunks, static_cast<int64_t>(job.chunks.selection.size())) * job.options.n_ctx;
+    p.selection_n_tokens = std::min<int64_t>(effort_of(job.options.effort).selection_chunks,
+                                             static_cast<int64_t>(job.chunks.selection.size())) *
+                           job.options.n_ctx;
     return p;
 }
 
@@ -84,10 +90,17 @@ std::vector<int32_t> stored_types(const Model& model) {
 /// The whole file's budget, from bytes or from bits per weight.
 int64_t whole_budget(const Job& job, int64_t head_bytes) {
     const CompressOptions& o = job.options;
-    const int64_t budget = o.budget_bytes > 0 ? o.budget_bytes : head_bytes + static_cast<int64_t>(o.bits_per_weight / 8 * static_cast<double>(job.model.n_params));
+    const int64_t budget =
+        o.budget_bytes > 0
+            ? o.budget_bytes
+            : head_bytes + static_cast<int64_t>(o.bits_per_weight / 8 * static_cast<double>(job.model.n_params));
     if (budget >= job.model.size_bytes)
-        throw UsageError(fmt::format("a budget of {} is no smaller than {} itself ({}): there is nothing to compress", format_disk(budget), job.model.files.front().string(), format_disk(job.model.size_bytes)));
-    if (budget <= head_bytes) throw UsageError(fmt::format("a budget of {} is smaller than the file's metadata alone ({})", format_disk(budget), format_disk(head_bytes)));
+        throw UsageError(fmt::format("a budget of {} is no smaller than {} itself ({}): there is nothing to compress",
+                                     format_disk(budget), job.model.files.front().string(),
+                                     format_disk(job.model.size_bytes)));
+    if (budget <= head_bytes)
+        throw UsageError(fmt::format("a budget of {} is smaller than the file's metadata alone ({})",
+                                     format_disk(budget), format_disk(head_bytes)));
     return budget;
 }
 
@@ -95,18 +108,22 @@ int64_t whole_budget(const Job& job, int64_t head_bytes) {
 void check_reachable(const Model& model, const GgufHead& head, int64_t budget) {
     int64_t least = head.head_bytes();
     for (const Tensor& tensor : model.tensors) {
-        const ggml_type smallest = is_compressible(tensor) ? candidate_types(tensor, 0, 32).front() : static_cast<ggml_type>(tensor.type);
+        const ggml_type smallest =
+            is_compressible(tensor) ? candidate_types(tensor, 0, 32).front() : static_cast<ggml_type>(tensor.type);
         least += head.padded(static_cast<int64_t>(ggml_row_size(smallest, tensor.n_cols())) * tensor.n_rows());
     }
     if (budget < least)
-        throw UsageError(fmt::format("a budget of {} is too small for {}: with the smallest types its rows allow it takes {}", format_disk(budget), model.files.front().string(), format_disk(least)));
+        throw UsageError(
+            fmt::format("a budget of {} is too small for {}: with the smallest types its rows allow it takes {}",
+                        format_disk(budget), model.files.front().string(), format_disk(least)));
 }
 
 /// The type whose rounding a tensor's sensitivity is probed with: plain blocks (quick to make) of about the size that
 /// the budget comes to, since small errors say little about large ones.
 ggml_type probe_type(const TensorCosts& costs, double target_bits) {
     ggml_type probe = plain_type(*costs.tensor);  // rows that no block divides have no other type anyway
-    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q4_0, GGML_TYPE_Q5_K, GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
+    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q4_0, GGML_TYPE_Q5_K,
+                                 GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
         if (!row_fits(type, costs.tensor->n_cols())) continue;
         probe = type;
         if (type_bits(type) >= target_bits - 0.5) break;
@@ -135,7 +152,8 @@ std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, dou
 Chunks probe_chunks(const Chunks& selection, int64_t n_tokens) {
     Chunks pieces;
     const auto each = std::max<size_t>(16, static_cast<size_t>(n_tokens) / selection.size());
-    for (const auto& chunk : selection) pieces.emplace_back(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(each, chunk.size())));
+    for (const auto& chunk : selection)
+        pieces.emplace_back(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(each, chunk.size())));
     return pieces;
 }
 
@@ -152,7 +170,9 @@ std::vector<double> gains(Job& job, const std::vector<TensorCosts>& costs, doubl
     if (!known.is_object() || known.size() != tensors.size()) {
         const auto disturb = [&](const Tensor& t) { return probe_bytes(job, *by_name.at(t.name), target_bits); };
         known = json::object();
-        for (const Disturbance& d : measure_disturbances(job.source, probe_chunks(job.chunks.selection, effort.probe_tokens), tensors, disturb, job.n_threads, job.progress)) {
+        for (const Disturbance& d :
+             measure_disturbances(job.source, probe_chunks(job.chunks.selection, effort.probe_tokens), tensors, disturb,
+                                  job.n_threads, job.progress)) {
             const TensorCosts& c = *by_name.at(d.tensor);
             const double error = local_error(job.source, *c.tensor, probe_type(c, target_bits), c.weights, 32);
             known[d.tensor] = error > 0 ? d.kl_divergence / error : 0;
@@ -175,13 +195,16 @@ struct PlannedModel {
     std::span<const std::byte> bytes(size_t i) const {
         const Tensor& tensor = *costs[i].tensor;
         if (type(i) == static_cast<ggml_type>(tensor.type)) return job.source.bytes(tensor);
-        return job.work.tensor(tensor, type(i), [&](const auto& take) { round_tensor(job.source, tensor, type(i), costs[i].weights, job.n_threads, take); });
+        return job.work.tensor(tensor, type(i), [&](const auto& take) {
+            round_tensor(job.source, tensor, type(i), costs[i].weights, job.n_threads, take);
+        });
     }
 
     size_t index(const Tensor& tensor) const { return static_cast<size_t>(&tensor - job.model.tensors.data()); }
 
     Weights weights() const {
-        return {[this](const Tensor& t) { return type(index(t)); }, [this](const Tensor& t, std::vector<std::byte>&) { return bytes(index(t)); },
+        return {[this](const Tensor& t) { return type(index(t)); },
+                [this](const Tensor& t, std::vector<std::byte>&) { return bytes(index(t)); },
                 [this](const Tensor& t) { job.source.release(t); }};
     }
 };
@@ -198,7 +221,8 @@ std::vector<std::vector<float>> reference_logits(Job& job, const Chunks& chunks)
     return logits;
 }
 
-std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks, const std::vector<std::vector<float>>& reference) {
+std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks,
+                                 const std::vector<std::vector<float>>& reference) {
     std::string key;
     for (size_t i = 0; i < planned.choice.size(); i++) key += type_label(planned.type(i)) + ' ';
     const std::string name = fmt::format("trial-{}-{}", chunks.size(), sha256(key).substr(0, 16));
@@ -210,7 +234,8 @@ std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Ch
     std::vector<double> kl;
     Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "", {}};
     walk.on_logits = [&](int64_t c, std::span<const float> logits) {
-        const std::vector<double> part = kl_per_position(reference[static_cast<size_t>(c)], logits, job.model.n_vocab, job.n_threads);
+        const std::vector<double> part =
+            kl_per_position(reference[static_cast<size_t>(c)], logits, job.model.n_vocab, job.n_threads);
         kl.insert(kl.end(), part.begin(), part.end());
     };
     walk_model(job.model, planned.weights(), chunks, walk);
@@ -240,13 +265,16 @@ Plan plan_of(const std::vector<TensorCosts>& costs, const std::vector<double>& g
     for (size_t i = 0; i < costs.size(); i++) {
         const auto k = static_cast<size_t>(found.choice[i]);
         const ggml_type type = costs[i].types[k];
-        const auto bytes = static_cast<int64_t>(ggml_row_size(type, costs[i].tensor->n_cols())) * costs[i].tensor->n_rows();
-        plan.tensors.push_back({costs[i].tensor->name, type, type_label(type), bytes, costs[i].errors[k], gain[i] * costs[i].errors[k]});
+        const auto bytes =
+            static_cast<int64_t>(ggml_row_size(type, costs[i].tensor->n_cols())) * costs[i].tensor->n_rows();
+        plan.tensors.push_back(
+            {costs[i].tensor->name, type, type_label(type), bytes, costs[i].errors[k], gain[i] * costs[i].errors[k]});
     }
     return plan;
 }
 
-Plan make_plan(Job& job, int64_t budget_bytes, int64_t tensor_budget, int64_t alignment, std::vector<TensorCosts>& costs) {
+Plan make_plan(Job& job, int64_t budget_bytes, int64_t tensor_budget, int64_t alignment,
+               std::vector<TensorCosts>& costs) {
     const Effort effort = effort_of(job.options.effort);
     const double target_bits = 8.0 * static_cast<double>(tensor_budget) / static_cast<double>(job.model.n_params);
     costs = tensor_costs(job.source, job.calibration, target_bits, job.work, job.n_threads, job.progress);
@@ -254,17 +282,22 @@ Plan make_plan(Job& job, int64_t budget_bytes, int64_t tensor_budget, int64_t al
     const Chunks chunks = selection_chunks(job.chunks.selection, effort.selection_chunks);
     const std::vector<std::vector<float>> reference = reference_logits(job, chunks);
     SearchProblem problem{costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
-    problem.measure = [&](const std::vector<int32_t>& choice) { return measure_plan(job, PlannedModel{job, costs, choice}, chunks, reference); };
+    problem.measure = [&](const std::vector<int32_t>& choice) {
+        return measure_plan(job, PlannedModel{job, costs, choice}, chunks, reference);
+    };
     Plan plan = plan_of(costs, gain, search_plan(problem));
     plan.budget_bytes = budget_bytes;
     return plan;
 }
 
-void write_artifact(Job& job, const Plan& plan, const std::vector<TensorCosts>& costs, Provenance provenance, Artifact& artifact) {
+void write_artifact(Job& job, const Plan& plan, const std::vector<TensorCosts>& costs, Provenance provenance,
+                    Artifact& artifact) {
     std::vector<int32_t> types, choice;
     for (size_t i = 0; i < costs.size(); i++) {
         types.push_back(plan.tensors[i].type);
-        choice.push_back(static_cast<int32_t>(std::find(costs[i].types.begin(), costs[i].types.end(), static_cast<ggml_type>(types.back())) - costs[i].types.begin()));
+        choice.push_back(static_cast<int32_t>(
+            std::find(costs[i].types.begin(), costs[i].types.end(), static_cast<ggml_type>(types.back())) -
+            costs[i].types.begin()));
     }
     provenance.selection_kl_divergence = plan.measured_kl;
     const GgufHead head(job.model, types, provenance);
@@ -289,8 +322,15 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     start_engine();
     effort_of(options.effort);
     const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
-    Job job{model, options, progress, Source(model), options.n_threads > 0 ? options.n_threads : default_threads(),
-            open_workspace(options, source_sha256), cut_into_chunks(model, options.text.text, options.n_ctx), {}, source_sha256};
+    Job job{model,
+            options,
+            progress,
+            Source(model),
+            options.n_threads > 0 ? options.n_threads : default_threads(),
+            open_workspace(options, source_sha256),
+            cut_into_chunks(model, options.text.text, options.n_ctx),
+            {},
+            source_sha256};
 
     // Refuse an impossible budget before the long work.
     const GgufHead unchanged(model, stored_types(model), provenance_of(job, 0));

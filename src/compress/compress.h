@@ -11,16 +11,16 @@
 namespace ech0 {
 
 struct CompressOptions {
-    int64_t budget_bytes = 0;                        ///< size of the whole file; or else
-    double bits_per_weight = 0;                      ///< of the tensors
+    int64_t budget_bytes = 0;    ///< size of the whole file; or else
+    double bits_per_weight = 0;  ///< of the tensors
     std::filesystem::path out;
     CalibrationText text;
-    std::optional<std::filesystem::path> imatrix;    ///< statistics from here instead of from the text
-    int64_t n_ctx = 512;                             ///< tokens per chunk of text
-    int effort = 2;                                  ///< 1 … 5, see effort_of
-    int n_threads = 0;                               ///< 0 = all cores
-    bool fresh = false;                              ///< do not resume
-    bool keep_work = false;                          ///< leave the folder of intermediate results
+    std::optional<std::filesystem::path> imatrix;  ///< statistics from here instead of from the text
+    int64_t n_ctx = 512;                           ///< tokens per chunk of text
+    int effort = 2;                                ///< 1 … 5, see effort_of
+    int n_threads = 0;                             ///< 0 = all cores
+    bool fresh = false;                            ///< do not resume
+    bool keep_work = false;                        ///< leave the folder of intermediate results
 };
 
 /// What an effort buys: tokens that each tensor's sensitivity is measured on, tokens that plans are compared on, and
@@ -36,8 +36,8 @@ Effort effort_of(int effort);
 
 /// The file closest to the source that the budget allows. The stages: statistics of every matrix's inputs, the error of
 /// every matrix in every type, the model's sensitivity to it by end-to-end KL divergence, the best plan by these
-/// numbers, measured changes to the plan, and the file. Everything is kept in OUT.ech0-work until the file is there, so a
-/// run that was stopped goes on where it was. The same input and options give the same bytes.
+/// numbers, measured changes to the plan, and the file. Everything is kept in OUT.ech0-work until the file is there, so
+/// a run that was stopped goes on where it was. The same input and options give the same bytes.
 /// @throws UsageError if the budget is impossible (naming what is possible), FileError, EngineError, Interrupted
 Artifact compress(const Model& model, const CompressOptions& options, const Progress& progress);
 

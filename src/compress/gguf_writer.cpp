@@ -17,14 +17,29 @@ namespace {
 /// llama.cpp's name for a file of mostly this type; only a label, shown by runtimes.
 llama_ftype file_type(ggml_type type) {
     static const std::map<ggml_type, llama_ftype> labels = {
-        {GGML_TYPE_F32, LLAMA_FTYPE_ALL_F32}, {GGML_TYPE_F16, LLAMA_FTYPE_MOSTLY_F16}, {GGML_TYPE_BF16, LLAMA_FTYPE_MOSTLY_BF16},
-        {GGML_TYPE_Q4_0, LLAMA_FTYPE_MOSTLY_Q4_0}, {GGML_TYPE_Q4_1, LLAMA_FTYPE_MOSTLY_Q4_1}, {GGML_TYPE_Q5_0, LLAMA_FTYPE_MOSTLY_Q5_0},
-        {GGML_TYPE_Q5_1, LLAMA_FTYPE_MOSTLY_Q5_1}, {GGML_TYPE_Q8_0, LLAMA_FTYPE_MOSTLY_Q8_0}, {GGML_TYPE_Q2_K, LLAMA_FTYPE_MOSTLY_Q2_K},
-        {GGML_TYPE_Q3_K, LLAMA_FTYPE_MOSTLY_Q3_K_M}, {GGML_TYPE_Q4_K, LLAMA_FTYPE_MOSTLY_Q4_K_M}, {GGML_TYPE_Q5_K, LLAMA_FTYPE_MOSTLY_Q5_K_M},
-        {GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q6_K}, {GGML_TYPE_IQ1_S, LLAMA_FTYPE_MOSTLY_IQ1_S}, {GGML_TYPE_IQ1_M, LLAMA_FTYPE_MOSTLY_IQ1_M},
-        {GGML_TYPE_IQ2_XXS, LLAMA_FTYPE_MOSTLY_IQ2_XXS}, {GGML_TYPE_IQ2_XS, LLAMA_FTYPE_MOSTLY_IQ2_XS}, {GGML_TYPE_IQ2_S, LLAMA_FTYPE_MOSTLY_IQ2_S},
-        {GGML_TYPE_IQ3_XXS, LLAMA_FTYPE_MOSTLY_IQ3_XXS}, {GGML_TYPE_IQ3_S, LLAMA_FTYPE_MOSTLY_IQ3_S}, {GGML_TYPE_IQ4_NL, LLAMA_FTYPE_MOSTLY_IQ4_NL},
-        {GGML_TYPE_IQ4_XS, LLAMA_FTYPE_MOSTLY_IQ4_XS}, {GGML_TYPE_MXFP4, LLAMA_FTYPE_MOSTLY_MXFP4_MOE},
+        {GGML_TYPE_F32, LLAMA_FTYPE_ALL_F32},
+        {GGML_TYPE_F16, LLAMA_FTYPE_MOSTLY_F16},
+        {GGML_TYPE_BF16, LLAMA_FTYPE_MOSTLY_BF16},
+        {GGML_TYPE_Q4_0, LLAMA_FTYPE_MOSTLY_Q4_0},
+        {GGML_TYPE_Q4_1, LLAMA_FTYPE_MOSTLY_Q4_1},
+        {GGML_TYPE_Q5_0, LLAMA_FTYPE_MOSTLY_Q5_0},
+        {GGML_TYPE_Q5_1, LLAMA_FTYPE_MOSTLY_Q5_1},
+        {GGML_TYPE_Q8_0, LLAMA_FTYPE_MOSTLY_Q8_0},
+        {GGML_TYPE_Q2_K, LLAMA_FTYPE_MOSTLY_Q2_K},
+        {GGML_TYPE_Q3_K, LLAMA_FTYPE_MOSTLY_Q3_K_M},
+        {GGML_TYPE_Q4_K, LLAMA_FTYPE_MOSTLY_Q4_K_M},
+        {GGML_TYPE_Q5_K, LLAMA_FTYPE_MOSTLY_Q5_K_M},
+        {GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q6_K},
+        {GGML_TYPE_IQ1_S, LLAMA_FTYPE_MOSTLY_IQ1_S},
+        {GGML_TYPE_IQ1_M, LLAMA_FTYPE_MOSTLY_IQ1_M},
+        {GGML_TYPE_IQ2_XXS, LLAMA_FTYPE_MOSTLY_IQ2_XXS},
+        {GGML_TYPE_IQ2_XS, LLAMA_FTYPE_MOSTLY_IQ2_XS},
+        {GGML_TYPE_IQ2_S, LLAMA_FTYPE_MOSTLY_IQ2_S},
+        {GGML_TYPE_IQ3_XXS, LLAMA_FTYPE_MOSTLY_IQ3_XXS},
+        {GGML_TYPE_IQ3_S, LLAMA_FTYPE_MOSTLY_IQ3_S},
+        {GGML_TYPE_IQ4_NL, LLAMA_FTYPE_MOSTLY_IQ4_NL},
+        {GGML_TYPE_IQ4_XS, LLAMA_FTYPE_MOSTLY_IQ4_XS},
+        {GGML_TYPE_MXFP4, LLAMA_FTYPE_MOSTLY_MXFP4_MOE},
     };
     const auto found = labels.find(type);
     return found == labels.end() ? LLAMA_FTYPE_GUESSED : found->second;
@@ -68,7 +83,8 @@ GgufHead::GgufHead(const Model& model, std::span<const int32_t> types, const Pro
     set_provenance(gguf_.get(), provenance);
     for (size_t i = 0; i < model.tensors.size(); i++) {
         const Tensor& t = model.tensors[i];
-        ggml_tensor* tensor = ggml_new_tensor(tensors_.get(), static_cast<ggml_type>(types[i]), static_cast<int>(t.shape.size()), t.shape.data());
+        ggml_tensor* tensor = ggml_new_tensor(tensors_.get(), static_cast<ggml_type>(types[i]),
+                                              static_cast<int>(t.shape.size()), t.shape.data());
         ggml_set_name(tensor, t.name.c_str());
         gguf_add_tensor(gguf_.get(), tensor);
     }
@@ -83,11 +99,13 @@ int64_t GgufHead::padded(int64_t tensor_bytes) const {
 
 int64_t GgufHead::file_bytes() const {
     int64_t bytes = head_bytes();
-    for (int64_t i = 0; i < gguf_get_n_tensors(gguf_.get()); i++) bytes += padded(static_cast<int64_t>(gguf_get_tensor_size(gguf_.get(), i)));
+    for (int64_t i = 0; i < gguf_get_n_tensors(gguf_.get()); i++)
+        bytes += padded(static_cast<int64_t>(gguf_get_tensor_size(gguf_.get(), i)));
     return bytes;
 }
 
-void GgufHead::write(const std::filesystem::path& target, const std::function<std::span<const std::byte>(size_t, std::vector<std::byte>&)>& read) const {
+void GgufHead::write(const std::filesystem::path& target,
+                     const std::function<std::span<const std::byte>(size_t, std::vector<std::byte>&)>& read) const {
     AtomicFile file(target);
     file.expect_size(file_bytes());
     std::vector<char> head(static_cast<size_t>(head_bytes()));
@@ -98,7 +116,9 @@ void GgufHead::write(const std::filesystem::path& target, const std::function<st
         std::vector<std::byte> scratch;
         const std::span<const std::byte> bytes = read(i, scratch);
         const size_t wanted = gguf_get_tensor_size(gguf_.get(), static_cast<int64_t>(i));
-        if (bytes.size() != wanted) throw Error(fmt::format("tensor {}: {} bytes made, {} planned", model_.tensors[i].name, bytes.size(), wanted));
+        if (bytes.size() != wanted)
+            throw Error(
+                fmt::format("tensor {}: {} bytes made, {} planned", model_.tensors[i].name, bytes.size(), wanted));
         file.write(bytes.data(), bytes.size());
         file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf_.get())));
     }

@@ -17,7 +17,7 @@ namespace ech0 {
 struct Provenance {
     std::string source_name, source_sha256, calibration_name, calibration_sha256, engine, recipe;
     int64_t source_size_bytes = 0, calibration_n_tokens = 0, budget_bytes = 0;
-    double selection_kl_divergence = 0;   ///< measured end to end on the selection text, nats per token
+    double selection_kl_divergence = 0;  ///< measured end to end on the selection text, nats per token
     int64_t selection_n_tokens = 0;
 };
 
@@ -27,13 +27,15 @@ public:
     /// @param types  the type of each tensor of the model, by its index
     GgufHead(const Model& model, std::span<const int32_t> types, const Provenance& provenance);
 
-    int64_t head_bytes() const;                              ///< metadata and index, padded
-    int64_t padded(int64_t tensor_bytes) const;              ///< what a tensor of this size takes in the file
+    int64_t head_bytes() const;                  ///< metadata and index, padded
+    int64_t padded(int64_t tensor_bytes) const;  ///< what a tensor of this size takes in the file
     int64_t file_bytes() const;
 
     /// Write the file; `read` gives each tensor's bytes in order.
     /// @throws FileError, Interrupted; nothing is left under the target's name then
-    void write(const std::filesystem::path& target, const std::function<std::span<const std::byte>(size_t tensor, std::vector<std::byte>& scratch)>& read) const;
+    void write(
+        const std::filesystem::path& target,
+        const std::function<std::span<const std::byte>(size_t tensor, std::vector<std::byte>& scratch)>& read) const;
 
 private:
     gguf_context_ptr gguf_;

@@ -42,12 +42,16 @@ std::vector<float> column_weights(const Tensor& tensor, const Importance* import
     if (importance == nullptr) return std::vector<float>(static_cast<size_t>(n_cols), 1.0F);
     const auto n_values = static_cast<int64_t>(importance->sum_square.size());
     if (n_values % n_cols != 0 || tensor.n_rows() % (n_values / n_cols) != 0)
-        throw UsageError(fmt::format("tensor {}: the importance matrix has {} columns, the tensor {}: it is of another model", tensor.name, importance->n_cols, n_cols));
+        throw UsageError(
+            fmt::format("tensor {}: the importance matrix has {} columns, the tensor {}: it is of another model",
+                        tensor.name, importance->n_cols, n_cols));
     const int64_t n_mat = n_values / n_cols;
     std::vector<float> weights(static_cast<size_t>(n_values));
     for (int64_t m = 0; m < n_mat; m++) {
         float* w = weights.data() + m * n_cols;
-        const float count = importance->count[static_cast<size_t>(std::min<int64_t>(m, static_cast<int64_t>(importance->count.size()) - 1))];
+        const float count =
+            importance
+                ->count[static_cast<size_t>(std::min<int64_t>(m, static_cast<int64_t>(importance->count.size()) - 1))];
         double sum = 0;
         for (int64_t j = 0; j < n_cols; j++) {
             w[j] = count > 0 ? importance->sum_square[static_cast<size_t>(m * n_cols + j)] / count : 1.0F;
@@ -65,11 +69,13 @@ void round_rows(ggml_type type, const float* rows, int64_t n_rows, int64_t n_col
         return;
     }
     const size_t n_bytes = ggml_quantize_chunk(type, rows, out, 0, n_rows, n_cols, weights);
-    if (!ggml_validate_row_data(type, out, n_bytes)) throw EngineError(fmt::format("rounding to {} gave invalid blocks: the source has NaN or infinite weights", type_label(type)));
+    if (!ggml_validate_row_data(type, out, n_bytes))
+        throw EngineError(fmt::format("rounding to {} gave invalid blocks: the source has NaN or infinite weights",
+                                      type_label(type)));
 }
 
-void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights, int n_threads,
-                  const std::function<void(std::span<const std::byte>)>& take) {
+void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
+                  int n_threads, const std::function<void(std::span<const std::byte>)>& take) {
     const int64_t n_cols = tensor.n_cols(), n_rows = tensor.n_rows();
     const size_t row_bytes = ggml_row_size(type, n_cols);
     const int64_t slab_rows = std::clamp<int64_t>(slab_weights / n_cols, 1, n_rows);
@@ -83,14 +89,16 @@ void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, st
             std::vector<float> row(static_cast<size_t>(n_cols));
             for (int64_t r = task * rows_per_task; r < std::min(n, (task + 1) * rows_per_task); r++) {
                 source.rows(tensor, first + r, 1, row.data());
-                round_rows(type, row.data(), 1, n_cols, weights_of_row(tensor, weights, first + r), rounded.data() + static_cast<size_t>(r) * row_bytes);
+                round_rows(type, row.data(), 1, n_cols, weights_of_row(tensor, weights, first + r),
+                           rounded.data() + static_cast<size_t>(r) * row_bytes);
             }
         });
         take({rounded.data(), static_cast<size_t>(n) * row_bytes});
     }
 }
 
-double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights, int64_t n_sample_rows) {
+double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
+                   int64_t n_sample_rows) {
     if (type == static_cast<ggml_type>(tensor.type)) return 0;
     const int64_t n_cols = tensor.n_cols(), n = std::min(n_sample_rows, tensor.n_rows());
     std::vector<float> row(static_cast<size_t>(n_cols)), back(static_cast<size_t>(n_cols));

@@ -23,12 +23,13 @@ void round_rows(ggml_type type, const float* rows, int64_t n_rows, int64_t n_col
 
 /// A whole tensor, slab by slab, on n_threads threads; `take` gets the slabs in order. The bytes do not depend on the
 /// number of threads.
-void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights, int n_threads,
-                  const std::function<void(std::span<const std::byte>)>& take);
+void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
+                  int n_threads, const std::function<void(std::span<const std::byte>)>& take);
 
 /// Loss of storing a tensor in a type, on the layer's own outputs: sum of weights x (W - W')^2 over a sample of rows,
 /// as a share of sum of weights x W^2.
 /// @param n_sample_rows  at most; evenly spread
-double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights, int64_t n_sample_rows);
+double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
+                   int64_t n_sample_rows);
 
 }  // namespace ech0

@@ -29,7 +29,9 @@ struct Measured {
     double mean = 0;
 };
 
-double mean_of(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()); }
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 /// Mean of a - b in units of its standard error.
 double paired_score(const std::vector<double>& a, const std::vector<double>& b) {
@@ -50,13 +52,15 @@ std::vector<std::vector<Option>> options_for(const SearchProblem& p, const std::
         const TensorCosts& c = p.costs[i];
         for (size_t k = 0; k < c.types.size(); k++) {
             const auto bytes = static_cast<int64_t>(ggml_row_size(c.types[k], c.tensor->n_cols())) * c.tensor->n_rows();
-            options[i].push_back({(bytes + p.alignment - 1) / p.alignment * p.alignment, scale[i] * p.gains[i] * c.errors[k]});
+            options[i].push_back(
+                {(bytes + p.alignment - 1) / p.alignment * p.alignment, scale[i] * p.gains[i] * c.errors[k]});
         }
     }
     return options;
 }
 
-Measured solve_and_measure(const SearchProblem& p, std::vector<double> scale, std::map<std::vector<int32_t>, std::vector<double>>& memory) {
+Measured solve_and_measure(const SearchProblem& p, std::vector<double> scale,
+                           std::map<std::vector<int32_t>, std::vector<double>>& memory) {
     Measured m;
     m.choice = solve(options_for(p, scale), p.budget_bytes);
     m.scale = std::move(scale);
@@ -70,7 +74,9 @@ Measured solve_and_measure(const SearchProblem& p, std::vector<double> scale, st
 std::vector<double> depths(const std::vector<TensorCosts>& costs) {
     std::vector<double> depth(costs.size(), 0.0);
     double last = 1;
-    const auto layer = [](const std::string& name) { return name.starts_with("blk.") ? std::stod(name.substr(4)) : -1; };
+    const auto layer = [](const std::string& name) {
+        return name.starts_with("blk.") ? std::stod(name.substr(4)) : -1;
+    };
     for (const TensorCosts& c : costs) last = std::max(last, layer(c.tensor->name));
     for (size_t i = 0; i < costs.size(); i++)
         if (const double l = layer(costs[i].tensor->name); l >= 0) depth[i] = 2 * l / last - 1;
@@ -89,7 +95,8 @@ std::vector<Lever> levers(const SearchProblem& p) {
         for (size_t i = 0; i < n; i++) lever.scale[i] = std::pow(lever_factor, exponent(i));
         all.push_back(std::move(lever));
     };
-    for (const std::string& kind : kinds) add(kind, [&](size_t i) { return kind_of(p.costs[i].tensor->name) == kind ? 1.0 : 0.0; });
+    for (const std::string& kind : kinds)
+        add(kind, [&](size_t i) { return kind_of(p.costs[i].tensor->name) == kind ? 1.0 : 0.0; });
     const std::vector<double> depth = depths(p.costs);
     add("late layers", [&](size_t i) { return depth[i]; });
     add("both ends", [&](size_t i) { return 2 * std::abs(depth[i]) - 1; });
@@ -126,7 +133,8 @@ SearchResult search_plan(const SearchProblem& p) {
                 const Measured trial = solve_and_measure(p, scaled(best.scale, lever, up), memory);
                 if (trial.choice == best.choice) continue;
                 const bool keep = paired_score(trial.kl, best.kl) < -1;
-                result.tried.push_back({fmt::format("{} count {}", lever.name, up ? "more" : "less"), keep, trial.mean});
+                result.tried.push_back(
+                    {fmt::format("{} count {}", lever.name, up ? "more" : "less"), keep, trial.mean});
                 if (!keep) continue;
                 best = trial;
                 improved = true;
@@ -138,7 +146,8 @@ SearchResult search_plan(const SearchProblem& p) {
     result.choice = best.choice;
     result.measured_kl = best.mean;
     const std::vector<std::vector<Option>> options = options_for(p, std::vector<double>(p.costs.size(), 1.0));
-    for (size_t i = 0; i < options.size(); i++) result.predicted_kl += options[i][static_cast<size_t>(best.choice[i])].loss;
+    for (size_t i = 0; i < options.size(); i++)
+        result.predicted_kl += options[i][static_cast<size_t>(best.choice[i])].loss;
     return result;
 }
 

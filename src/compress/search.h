@@ -18,8 +18,8 @@ namespace ech0 {
 
 struct SearchProblem {
     const std::vector<TensorCosts>& costs;
-    const std::vector<double>& gains;                    ///< KL per unit of local error, per tensor
-    int64_t budget_bytes = 0;                            ///< for tensors, padding included
+    const std::vector<double>& gains;  ///< KL per unit of local error, per tensor
+    int64_t budget_bytes = 0;          ///< for tensors, padding included
     int64_t alignment = 32;
     int rounds = 0;
     /// KL per position of the model that these types give (index into TensorCosts::types, per tensor).

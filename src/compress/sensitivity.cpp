@@ -28,7 +28,7 @@ struct Probe {
     const std::vector<const Tensor*>& tensors;
     const std::function<std::vector<std::byte>(const Tensor&)>& disturb;
     int n_threads;
-    Weights weights;                       // undisturbed
+    Weights weights;                            // undisturbed
     std::vector<std::vector<float>> reference;  // logits of the original, [n_chunks][n_tokens x n_vocab]
     std::vector<Disturbance> result;
 
@@ -52,7 +52,9 @@ double divergence_at_head(const Probe& probe, Segment& segment, const Hidden& hi
     size_t n = 0;
     for (size_t c = 0; c < probe.chunks.size(); c++) {
         const std::span<const float> logits = segment.run(probe.input(segment.range(), hidden, c));
-        for (const double kl : kl_per_position(probe.reference[c], logits, probe.source.model().n_vocab, probe.n_threads)) sum += kl, n++;
+        for (const double kl :
+             kl_per_position(probe.reference[c], logits, probe.source.model().n_vocab, probe.n_threads))
+            sum += kl, n++;
     }
     return n > 0 ? sum / static_cast<double>(n) : 0;
 }
@@ -64,7 +66,7 @@ void restore(const Probe& probe, Segment& segment, const Tensor& tensor) {
 
 /// Is this tensor's disturbance first felt in this segment?
 bool starts_in(const Tensor& tensor, const SegmentRange& range) {
-    if (range.from_tokens) return true;  // the segment is the whole model
+    if (range.from_tokens) return true;                    // the segment is the whole model
     if (tensor.name == "token_embd.weight") return false;  // felt before the first segment
     if (!tensor.name.starts_with("blk.")) return range.with_head;
     const int64_t layer = std::stoll(tensor.name.substr(4));
@@ -78,7 +80,8 @@ void start_embedding_branch(const Probe& probe, std::vector<Branch>& branches) {
         if (tensor.name != "token_embd.weight") continue;
         const std::vector<std::byte> bytes = probe.disturb(tensor);
         Branch branch{t, {}};
-        for (const auto& chunk : probe.chunks) branch.hidden.push_back(embed(probe.source.model(), plain_type(tensor), bytes, chunk));
+        for (const auto& chunk : probe.chunks)
+            branch.hidden.push_back(embed(probe.source.model(), plain_type(tensor), bytes, chunk));
         branches.push_back(std::move(branch));
     }
 }
@@ -96,10 +99,13 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
     for (Branch& branch : branches) {
         check_interrupt();
         const Tensor& tensor = *probe.tensors[branch.tensor];
-        const bool head_too = range.with_head && tensor.name == "token_embd.weight" && probe.source.model().tied_embeddings;
+        const bool head_too =
+            range.with_head && tensor.name == "token_embd.weight" && probe.source.model().tied_embeddings;
         if (head_too) segment.set(tensor.name, probe.disturb(tensor));
-        if (range.with_head) probe.result[branch.tensor].kl_divergence = divergence_at_head(probe, segment, branch.hidden);
-        else branch.hidden = advance(probe, segment, branch.hidden);
+        if (range.with_head)
+            probe.result[branch.tensor].kl_divergence = divergence_at_head(probe, segment, branch.hidden);
+        else
+            branch.hidden = advance(probe, segment, branch.hidden);
         if (head_too) restore(probe, segment, tensor);
     }
     for (size_t t = 0; t < probe.tensors.size(); t++) {
@@ -107,8 +113,10 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
         if (!starts_in(tensor, range)) continue;
         check_interrupt();
         segment.set(tensor.name, probe.disturb(tensor));
-        if (range.with_head) probe.result[t].kl_divergence = divergence_at_head(probe, segment, original);
-        else branches.push_back({t, advance(probe, segment, original)});
+        if (range.with_head)
+            probe.result[t].kl_divergence = divergence_at_head(probe, segment, original);
+        else
+            branches.push_back({t, advance(probe, segment, original)});
         restore(probe, segment, tensor);
     }
     if (!range.with_head) original = advance(probe, segment, original);
@@ -116,8 +124,10 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
 
 }  // namespace
 
-std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab, int n_threads) {
-    const std::vector<int32_t> any(original.size() / static_cast<size_t>(n_vocab), 0);  // which token came next is not asked
+std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab,
+                                    int n_threads) {
+    const std::vector<int32_t> any(original.size() / static_cast<size_t>(n_vocab),
+                                   0);  // which token came next is not asked
     std::vector<double> kl;
     try {
         for (const Score& score : compare(original, candidate, any, n_threads)) kl.push_back(score.kl_divergence);
@@ -132,10 +142,12 @@ void check_logits(std::span<const float> logits, int64_t n_vocab, int n_threads)
     compare(logits, logits, any, n_threads);
 }
 
-std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks, const std::vector<const Tensor*>& tensors,
-                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb, int n_threads,
-                                              const Progress& progress) {
-    Probe probe{source, chunks, tensors, disturb, n_threads > 0 ? n_threads : default_threads(), source.as_f16(), {}, {}};
+std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
+                                              const std::vector<const Tensor*>& tensors,
+                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
+                                              int n_threads, const Progress& progress) {
+    Probe probe{source,          chunks, tensors, disturb, n_threads > 0 ? n_threads : default_threads(),
+                source.as_f16(), {},     {}};
     for (const Tensor* tensor : tensors) probe.result.push_back({tensor->name, 0});
     const std::vector<SegmentRange> ranges = split_into_segments(source.model());
     Hidden original;

@@ -28,15 +28,18 @@ struct Disturbance {
 /// @param chunks  token sequences to measure on
 /// @param disturb  the disturbed bytes of a tensor, in its type in source.as_f16()
 /// @throws EngineError, Interrupted
-std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks, const std::vector<const Tensor*>& tensors,
-                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb, int n_threads,
-                                              const Progress& progress);
+std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
+                                              const std::vector<const Tensor*>& tensors,
+                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
+                                              int n_threads, const Progress& progress);
 
 /// KL(original || candidate) at each position, nats; a candidate whose logits are no numbers counts as very far away.
 /// @param original, candidate  logits, row-major [n, n_vocab]
-std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab, int n_threads);
+std::vector<double> kl_per_position(std::span<const float> original, std::span<const float> candidate, int64_t n_vocab,
+                                    int n_threads);
 
-/// @throws EngineError if logits are NaN or infinite: the original itself is broken, and nothing can be compared with it
+/// @throws EngineError if logits are NaN or infinite: the original itself is broken, and nothing can be compared with
+/// it
 void check_logits(std::span<const float> logits, int64_t n_vocab, int n_threads);
 
 }  // namespace ech0

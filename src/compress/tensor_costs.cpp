@@ -24,7 +24,8 @@ constexpr double least_share = 0.6, most_share = 1.8, most_extra_bits = 1.0;
 
 std::vector<ggml_type> types_near(const Tensor& tensor, double target_bits) {
     if (!is_compressible(tensor)) return {static_cast<ggml_type>(tensor.type)};
-    std::vector<ggml_type> types = candidate_types(tensor, target_bits * least_share, target_bits * most_share + most_extra_bits);
+    std::vector<ggml_type> types =
+        candidate_types(tensor, target_bits * least_share, target_bits * most_share + most_extra_bits);
     // Where rows allow few types the window may miss the small ones that make the budget reachable.
     return types.size() > 3 ? types : candidate_types(tensor, 0, 32);
 }
@@ -37,15 +38,16 @@ json known_errors(const Workspace& work) {
 
 }  // namespace
 
-std::vector<TensorCosts> tensor_costs(const Source& source, const Calibration& calibration, double target_bits, Workspace& work, int n_threads,
-                                      const Progress& progress) {
+std::vector<TensorCosts> tensor_costs(const Source& source, const Calibration& calibration, double target_bits,
+                                      Workspace& work, int n_threads, const Progress& progress) {
     const Model& model = source.model();
     json known = known_errors(work);
     if (!known.is_object()) known = json::object();
     std::vector<TensorCosts> costs(model.tensors.size());
     for (size_t i = 0; i < costs.size(); i++) {
         const Tensor& tensor = model.tensors[i];
-        costs[i] = {&tensor, column_weights(tensor, calibration.find(tensor.name)), types_near(tensor, target_bits), {}};
+        costs[i] = {
+            &tensor, column_weights(tensor, calibration.find(tensor.name)), types_near(tensor, target_bits), {}};
         for (const ggml_type type : costs[i].types)
             if (ggml_is_quantized(type)) ggml_quantize_init(type);  // not safe to do from several threads
     }
@@ -56,10 +58,13 @@ std::vector<TensorCosts> tensor_costs(const Source& source, const Calibration& c
         for (const ggml_type type : mine.types) {
             check_interrupt();
             const std::string label = type_label(type);
-            if (before != known.end() && before->contains(label)) mine.errors.push_back((*before)[label].get<double>());
-            else mine.errors.push_back(local_error(source, *mine.tensor, type, mine.weights, n_sample_rows));
+            if (before != known.end() && before->contains(label))
+                mine.errors.push_back((*before)[label].get<double>());
+            else
+                mine.errors.push_back(local_error(source, *mine.tensor, type, mine.weights, n_sample_rows));
         }
-        if (progress && mine.types.size() > 1) progress("error of each type", ++done, static_cast<int64_t>(costs.size()));
+        if (progress && mine.types.size() > 1)
+            progress("error of each type", ++done, static_cast<int64_t>(costs.size()));
     });
     for (const TensorCosts& c : costs)
         for (size_t k = 0; k < c.types.size(); k++) known[c.tensor->name][type_label(c.types[k])] = c.errors[k];

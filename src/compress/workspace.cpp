@@ -14,7 +14,9 @@ Workspace::Workspace(fs::path folder, const std::string& key, bool fresh) : fold
     const std::string stamp = sha256(key);
     if (fresh || find_text("key") != stamp) fs::remove_all(folder_, error);
     fs::create_directories(folder_, error);
-    if (error) throw FileError(fmt::format("{}: cannot make this folder for intermediate results: {}", folder_.string(), error.message()));
+    if (error)
+        throw FileError(
+            fmt::format("{}: cannot make this folder for intermediate results: {}", folder_.string(), error.message()));
     if (find_text("key") != stamp) put_text("key", stamp);
 }
 
@@ -26,7 +28,9 @@ std::optional<std::string> Workspace::find_text(const std::string& name) const {
 
 void Workspace::put_text(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
 
-std::string Workspace::piece_name(const Tensor& tensor, ggml_type type) { return fmt::format("{}.{}", tensor.name, type_label(type)); }
+std::string Workspace::piece_name(const Tensor& tensor, ggml_type type) {
+    return fmt::format("{}.{}", tensor.name, type_label(type));
+}
 
 std::span<const std::byte> Workspace::tensor(const Tensor& tensor, ggml_type type, const Make& make) {
     const std::string name = piece_name(tensor, type);

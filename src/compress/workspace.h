@@ -18,7 +18,8 @@ namespace ech0 {
 /// killed finds its pieces again, and a run with other options does not find the wrong ones.
 class Workspace {
 public:
-    /// @param key  names everything that all pieces depend on (source, calibration text); another key empties the folder
+    /// @param key  names everything that all pieces depend on (source, calibration text); another key empties the
+    /// folder
     /// @throws FileError
     Workspace(std::filesystem::path folder, const std::string& key, bool fresh);
 

@@ -43,7 +43,8 @@ Choice smallest(Options options) {
     Choice choice(options.size());
     for (size_t i = 0; i < options.size(); i++)
         for (size_t k = 1; k < options[i].size(); k++)
-            if (options[i][k].bytes < options[i][static_cast<size_t>(choice[i])].bytes) choice[i] = static_cast<int32_t>(k);
+            if (options[i][k].bytes < options[i][static_cast<size_t>(choice[i])].bytes)
+                choice[i] = static_cast<int32_t>(k);
     return choice;
 }
 
@@ -80,7 +81,8 @@ std::vector<Move> moves_from(Options options, const Choice& choice, int64_t room
         const Option& now = options[i][static_cast<size_t>(choice[i])];
         for (size_t k = 0; k < options[i].size(); k++) {
             const Option& o = options[i][k];
-            if (static_cast<int32_t>(k) != choice[i] && o.bytes - now.bytes <= room) moves.push_back({i, static_cast<int32_t>(k), o.bytes - now.bytes, now.loss - o.loss});
+            if (static_cast<int32_t>(k) != choice[i] && o.bytes - now.bytes <= room)
+                moves.push_back({i, static_cast<int32_t>(k), o.bytes - now.bytes, now.loss - o.loss});
         }
     }
     return moves;
@@ -97,7 +99,8 @@ void exchange(Options options, int64_t budget, Choice& choice) {
             if (a.bytes <= room && a.gain > best) best = a.gain, first = &a, second = nullptr;
             if (a.gain <= 0) continue;  // of a pair, one must gain
             for (const Move& b : moves)
-                if (b.tensor != a.tensor && a.bytes + b.bytes <= room && a.gain + b.gain > best) best = a.gain + b.gain, first = &a, second = &b;
+                if (b.tensor != a.tensor && a.bytes + b.bytes <= room && a.gain + b.gain > best)
+                    best = a.gain + b.gain, first = &a, second = &b;
         }
         if (first == nullptr) return;
         choice[first->tensor] = first->to;
@@ -110,7 +113,9 @@ void exchange(Options options, int64_t budget, Choice& choice) {
 std::vector<int32_t> solve(Options options, int64_t budget_bytes) {
     const int64_t least = bytes_of(options, smallest(options));
     if (least > budget_bytes)
-        throw UsageError(fmt::format("the smallest file these types allow needs {} for its tensors, the budget leaves {}", format_disk(least), format_disk(budget_bytes)));
+        throw UsageError(
+            fmt::format("the smallest file these types allow needs {} for its tensors, the budget leaves {}",
+                        format_disk(least), format_disk(budget_bytes)));
     Choice choice = by_price(options, budget_bytes);
     exchange(options, budget_bytes, choice);
     return choice;

@@ -1,10 +1,10 @@
 #pragma once
 
-// Which size for every tensor, so that the sum of losses is least and the sum of bytes fits exactly: the multiple-choice
-// knapsack problem. With a price per byte (Lagrange multiplier) each tensor decides alone; the right price is found by
-// bisection, and what is left of the budget is spent by single and paired exchanges, the best gain first. Against the
-// full search this lost less than the last exchange is worth on all our models (tests/plan/solver_test.cpp).
-// Source: Sinha and Zoltners 1979, The multiple-choice knapsack problem.
+// Which size for every tensor, so that the sum of losses is least and the sum of bytes fits exactly: the
+// multiple-choice knapsack problem. With a price per byte (Lagrange multiplier) each tensor decides alone; the right
+// price is found by bisection, and what is left of the budget is spent by single and paired exchanges, the best gain
+// first. Against the full search this lost less than the last exchange is worth on all our models
+// (tests/plan/solver_test.cpp). Source: Sinha and Zoltners 1979, The multiple-choice knapsack problem.
 
 #include <cstdint>
 #include <span>

@@ -11,7 +11,8 @@ namespace {
 
 Json tried_json(const Plan& plan) {
     Json tried = Json::array();
-    for (const Trial& t : plan.tried) tried.push_back({{"lever", t.lever}, {"kept", t.kept}, {"kl_divergence", t.kl_divergence}});
+    for (const Trial& t : plan.tried)
+        tried.push_back({{"lever", t.lever}, {"kept", t.kept}, {"kl_divergence", t.kl_divergence}});
     return tried;
 }
 
@@ -23,19 +24,29 @@ struct TypeSum {
 
 Table types_table(const Plan& plan) {
     std::map<std::string, TypeSum> types;
-    for (const Assignment& a : plan.tensors) types[a.type_name].n_tensors++, types[a.type_name].size_bytes += a.size_bytes;
+    for (const Assignment& a : plan.tensors)
+        types[a.type_name].n_tensors++, types[a.type_name].size_bytes += a.size_bytes;
     Table table({{"type"}, {"tensors", Table::Align::right}, {"size", Table::Align::right}});
-    for (const auto& [name, sum] : types) table.add({name, fmt::format("{}", sum.n_tensors), format_disk(sum.size_bytes)});
+    for (const auto& [name, sum] : types)
+        table.add({name, fmt::format("{}", sum.n_tensors), format_disk(sum.size_bytes)});
     return table;
 }
 
 Json compress_json(const Artifact& artifact) {
     Json tensors = Json::array();
     for (const Assignment& a : artifact.plan.tensors)
-        tensors.push_back({{"name", a.tensor}, {"type", a.type_name}, {"size_bytes", a.size_bytes}, {"error", a.error}, {"predicted_kl_divergence", a.predicted_kl}});
+        tensors.push_back({{"name", a.tensor},
+                           {"type", a.type_name},
+                           {"size_bytes", a.size_bytes},
+                           {"error", a.error},
+                           {"predicted_kl_divergence", a.predicted_kl}});
     return {{"schema", "ech0.compress/1"},
             {"source", {{"path", artifact.source_path}, {"sha256", artifact.source_sha256}}},
-            {"output", {{"path", artifact.path}, {"size_bytes", artifact.size_bytes}, {"sha256", artifact.sha256}, {"bits_per_weight", artifact.bits_per_weight}}},
+            {"output",
+             {{"path", artifact.path},
+              {"size_bytes", artifact.size_bytes},
+              {"sha256", artifact.sha256},
+              {"bits_per_weight", artifact.bits_per_weight}}},
             {"budget_bytes", artifact.plan.budget_bytes},
             {"selection_kl_divergence", artifact.plan.measured_kl},
             {"predicted_kl_divergence", artifact.plan.predicted_kl},
@@ -47,12 +58,20 @@ Json compress_json(const Artifact& artifact) {
 
 std::string compress_text(const Artifact& artifact) {
     const Plan& plan = artifact.plan;
-    std::string text = fmt::format("{}: {} of {} allowed ({:.2f} %), {:.3f} bits per weight\n\n", artifact.path, format_disk(artifact.size_bytes), format_disk(plan.budget_bytes),
-                                   100.0 * static_cast<double>(artifact.size_bytes) / static_cast<double>(plan.budget_bytes), artifact.bits_per_weight);
+    std::string text =
+        fmt::format("{}: {} of {} allowed ({:.2f} %), {:.3f} bits per weight\n\n", artifact.path,
+                    format_disk(artifact.size_bytes), format_disk(plan.budget_bytes),
+                    100.0 * static_cast<double>(artifact.size_bytes) / static_cast<double>(plan.budget_bytes),
+                    artifact.bits_per_weight);
     text += types_table(plan).text();
-    text += fmt::format("\nKL divergence to the original on text held out from the statistics: {:.4f} nats per token (predicted {:.4f})\n", plan.measured_kl, plan.predicted_kl);
-    for (const Trial& t : plan.tried) text += fmt::format("  {:<32} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "");
-    text += fmt::format("Made in {}, {} of memory at most.\n", format_duration(artifact.seconds), format_memory(artifact.peak_memory_bytes));
+    text += fmt::format(
+        "\nKL divergence to the original on text held out from the statistics: {:.4f} nats per token (predicted "
+        "{:.4f})\n",
+        plan.measured_kl, plan.predicted_kl);
+    for (const Trial& t : plan.tried)
+        text += fmt::format("  {:<32} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "");
+    text += fmt::format("Made in {}, {} of memory at most.\n", format_duration(artifact.seconds),
+                        format_memory(artifact.peak_memory_bytes));
     text += fmt::format("Next: ech0 verify {} {}\n", artifact.source_path, artifact.path);
     return text;
 }

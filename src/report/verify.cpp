@@ -57,8 +57,8 @@ std::string divergence_table(const Evidence& evidence, const std::vector<std::st
     add(names[0] + " (original)", evidence.original, "", "", "", "");
     for (size_t c = 0; c < evidence.candidates.size(); ++c) {
         const Distribution& kl = evidence.candidates[c].kl_divergence;
-        add(names[c + 1], evidence.candidates[c], nats_text(kl.mean), nats_interval(kl.low, kl.high), nats_text(kl.median),
-            nats_text(kl.p99));
+        add(names[c + 1], evidence.candidates[c], nats_text(kl.mean), nats_interval(kl.low, kl.high),
+            nats_text(kl.median), nats_text(kl.p99));
     }
     return table.text();
 }
@@ -83,7 +83,8 @@ std::string agreement_table(const Evidence& evidence, const std::vector<std::str
         const Estimate& top1 = of.top1_agreement;
         const bool greedy = has_greedy(evidence);
         add(names[c + 1], of,
-            {percent_text(top1.mean), percent_interval(top1.low, top1.high), greedy ? percent_text(of.greedy_agreement) : "-",
+            {percent_text(top1.mean), percent_interval(top1.low, top1.high),
+             greedy ? percent_text(of.greedy_agreement) : "-",
              greedy ? percent_interval(of.greedy_agreement_low, of.greedy_agreement_high) : ""});
     }
     return table.text();
@@ -98,7 +99,8 @@ std::string paired_text(const Evidence& evidence, const std::vector<std::string>
         const std::string verdict = d.low > 0    ? b + " is closer"
                                     : d.high < 0 ? a + " is closer"
                                                  : "no difference shown";
-        text += fmt::format("  {} minus {}: {} {}: {}\n", a, b, nats_text(d.mean), nats_interval(d.low, d.high), verdict);
+        text +=
+            fmt::format("  {} minus {}: {} {}: {}\n", a, b, nats_text(d.mean), nats_interval(d.low, d.high), verdict);
     }
     return text.empty() ? text : "\nKL divergence, token by token on the same text:\n" + text;
 }

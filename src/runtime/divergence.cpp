@@ -19,7 +19,8 @@ namespace {
 constexpr size_t lanes = 16;
 // On x86 the loops are compiled for several vector widths and the processor's own is taken at load time: four times as
 // fast as what every x86-64 has. Not under sanitizers, whose run time is not up yet when the choice is made.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
 #define ECH0_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define ECH0_VECTOR_CLONES
@@ -88,8 +89,8 @@ struct Sums {
     double original = 0, candidate = 0, weighted_difference = 0;
 };
 
-ECH0_VECTOR_CLONES Sums sum_over_vocabulary(std::span<const float> original, double top_original, std::span<const float> candidate,
-                         double top_candidate) {
+ECH0_VECTOR_CLONES Sums sum_over_vocabulary(std::span<const float> original, double top_original,
+                                            std::span<const float> candidate, double top_candidate) {
     std::array<double, lanes> p{}, q{}, d{};
     const auto add = [&](size_t k, float logit_x, float logit_y) __attribute__((always_inline)) {
         const double x = clamped(logit_x - top_original);

@@ -61,7 +61,9 @@ void clear_engine_message() {
     log_last.clear();
 }
 
-EngineError engine_error(std::string_view doing) { return EngineError(fmt::format("cannot {}: {}", doing, last_engine_message())); }
+EngineError engine_error(std::string_view doing) {
+    return EngineError(fmt::format("cannot {}: {}", doing, last_engine_message()));
+}
 
 std::string engine_description() {
     return fmt::format("llama.cpp {} ({}), ggml {}", llama_version(), ggml_commit(), ggml_version());

@@ -38,23 +38,29 @@ LayerName split_name(const std::string& name) {
 /// change nothing: biases add 0, scales and rope factors multiply by 1. Anything else would be a guess.
 bool neutral_value(const std::string& name, float& value) {
     const auto has = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-    if (has("scale") || has("rope_freqs") || has("rope_factors") || name == "output_norm.weight") value = 1.0F;
-    else if (name.ends_with(".bias") || !name.starts_with("blk.")) value = 0.0F;
-    else return false;
+    if (has("scale") || has("rope_freqs") || has("rope_factors") || name == "output_norm.weight")
+        value = 1.0F;
+    else if (name.ends_with(".bias") || !name.starts_with("blk."))
+        value = 0.0F;
+    else
+        return false;
     return true;
 }
 
 void fill_with(ggml_tensor* tensor, float value) {
     std::vector<float> floats(static_cast<size_t>(ggml_nelements(tensor)), value);
-    if (tensor->type == GGML_TYPE_F32) ggml_backend_tensor_set(tensor, floats.data(), 0, ggml_nbytes(tensor));
-    else ggml_backend_tensor_memset(tensor, 0, 0, ggml_nbytes(tensor));
+    if (tensor->type == GGML_TYPE_F32)
+        ggml_backend_tensor_set(tensor, floats.data(), 0, ggml_nbytes(tensor));
+    else
+        ggml_backend_tensor_memset(tensor, 0, 0, ggml_nbytes(tensor));
 }
 
 }  // namespace
 
 std::vector<SegmentRange> split_into_segments(const Model& model) {
     // Checked against the whole model (tests/runtime/segment_test.cpp), or of the same graph as one that was.
-    static const std::set<std::string, std::less<>> per_layer = {"llama", "qwen2", "qwen3", "gemma3", "qwen2moe", "qwen3moe", "deci", "phi3"};
+    static const std::set<std::string, std::less<>> per_layer = {"llama",    "qwen2",    "qwen3", "gemma3",
+                                                                 "qwen2moe", "qwen3moe", "deci",  "phi3"};
     // The engine recognizes the 27B of Gemma 3 by its 62 layers and scales its attention differently.
     const bool index_matters = model.architecture == "gemma3" && model.n_layer == 62;
     if (!per_layer.contains(model.architecture) || index_matters) return {{0, model.n_layer - 1, true, true}};
@@ -64,8 +70,11 @@ std::vector<SegmentRange> split_into_segments(const Model& model) {
 }
 
 Segment::Segment(const Model& model, const SegmentRange& range, const Weights& weights, const SegmentOptions& options)
-    : source_(model), range_(range), output_is_tied_(range.with_head && model.find("output.weight") == nullptr),
-      out_name_(range.with_head ? "" : fmt::format("l_out-{}", range.last - range.first)), weights_(&weights) {
+    : source_(model),
+      range_(range),
+      output_is_tied_(range.with_head && model.find("output.weight") == nullptr),
+      out_name_(range.with_head ? "" : fmt::format("l_out-{}", range.last - range.first)),
+      weights_(&weights) {
     start_engine();
     clear_engine_message();
     const SegmentMetadata metadata = segment_metadata(model, range, weights);
@@ -73,7 +82,9 @@ Segment::Segment(const Model& model, const SegmentRange& range, const Weights& w
     model_.reset(llama_model_init_from_user(metadata.gguf.get(), on_fill, this, model_params));
     weights_ = nullptr;
     if (failure_) std::rethrow_exception(failure_);
-    if (!model_) throw engine_error(fmt::format("make a model of layers {} to {} of {}", range.first, range.last, model.files.front().string()));
+    if (!model_)
+        throw engine_error(fmt::format("make a model of layers {} to {} of {}", range.first, range.last,
+                                       model.files.front().string()));
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = params.n_batch = params.n_ubatch = static_cast<uint32_t>(options.n_ctx);
@@ -83,7 +94,9 @@ Segment::Segment(const Model& model, const SegmentRange& range, const Weights& w
     params.abort_callback = stop_requested;
     params.no_perf = true;
     ctx_.reset(llama_init_from_model(model_.get(), params));
-    if (!ctx_) throw engine_error(fmt::format("create a context of {} tokens for layers {} to {}", options.n_ctx, range.first, range.last));
+    if (!ctx_)
+        throw engine_error(
+            fmt::format("create a context of {} tokens for layers {} to {}", options.n_ctx, range.first, range.last));
 }
 
 std::string Segment::source_name(const std::string& engine_name) const {
@@ -106,20 +119,23 @@ void Segment::fill(ggml_tensor* tensor) {
     check_interrupt();
     const std::string name = source_name(tensor->name);
     const Tensor* source = source_.find(name);
-    const bool embedding_not_used = name == "token_embd.weight" && std::string(tensor->name) == name && !range_.from_tokens;
+    const bool embedding_not_used =
+        name == "token_embd.weight" && std::string(tensor->name) == name && !range_.from_tokens;
     const bool head_not_used = !range_.with_head && (name == "output.weight" || name == "output_norm.weight");
     if (source == nullptr || embedding_not_used || head_not_used) {
         float value = 0;
         if (source == nullptr && !neutral_value(name, value))
-            throw EngineError(fmt::format("the engine asks for a tensor {} that {} has not", name, source_.files.front().string()));
+            throw EngineError(
+                fmt::format("the engine asks for a tensor {} that {} has not", name, source_.files.front().string()));
         fill_with(tensor, value);
         return;
     }
     std::vector<std::byte> scratch;
     const std::span<const std::byte> bytes = weights_->bytes(*source, scratch);
     if (bytes.size() != ggml_nbytes(tensor))
-        throw FormatError(fmt::format("tensor {}: the engine wants {} bytes ({} x {} of {}), the file has {}", name, ggml_nbytes(tensor),
-                                      tensor->ne[0], ggml_nrows(tensor), ggml_type_name(tensor->type), bytes.size()));
+        throw FormatError(fmt::format("tensor {}: the engine wants {} bytes ({} x {} of {}), the file has {}", name,
+                                      ggml_nbytes(tensor), tensor->ne[0], ggml_nrows(tensor),
+                                      ggml_type_name(tensor->type), bytes.size()));
     ggml_backend_tensor_set(tensor, bytes.data(), 0, bytes.size());
     slots_[name].push_back(tensor);
     if (weights_->release) weights_->release(*source);
@@ -127,9 +143,12 @@ void Segment::fill(ggml_tensor* tensor) {
 
 void Segment::set(const std::string& tensor, std::span<const std::byte> bytes) {
     const auto found = slots_.find(tensor);
-    if (found == slots_.end()) throw UsageError(fmt::format("layers {} to {} have no tensor {}", range_.first, range_.last, tensor));
+    if (found == slots_.end())
+        throw UsageError(fmt::format("layers {} to {} have no tensor {}", range_.first, range_.last, tensor));
     for (ggml_tensor* slot : found->second) {
-        if (bytes.size() != ggml_nbytes(slot)) throw UsageError(fmt::format("tensor {}: {} bytes given, {} wanted", tensor, bytes.size(), ggml_nbytes(slot)));
+        if (bytes.size() != ggml_nbytes(slot))
+            throw UsageError(
+                fmt::format("tensor {}: {} bytes given, {} wanted", tensor, bytes.size(), ggml_nbytes(slot)));
         ggml_backend_tensor_set(slot, bytes.data(), 0, bytes.size());
     }
 }
@@ -146,7 +165,8 @@ bool Segment::on_eval(ggml_tensor* tensor, bool ask, void* self) {
 
 bool Segment::observe(ggml_tensor* tensor, bool ask) {
     if (!out_name_.empty() && out_name_ == tensor->name) {
-        if (!ask) ggml_backend_tensor_get(tensor, out_.data(), 0, std::min(ggml_nbytes(tensor), out_.size() * sizeof(float)));
+        if (!ask)
+            ggml_backend_tensor_get(tensor, out_.data(), 0, std::min(ggml_nbytes(tensor), out_.size() * sizeof(float)));
         return true;
     }
     if (sink_ == nullptr || (tensor->op != GGML_OP_MUL_MAT && tensor->op != GGML_OP_MUL_MAT_ID)) return false;
@@ -160,10 +180,12 @@ void Segment::feed_sink(const ggml_tensor* product, const std::string& weight) {
     const ggml_tensor* x = product->src[1];
     const int64_t n_cols = x->ne[0];
     activations_.resize(static_cast<size_t>(ggml_nelements(x)));
-    if (ggml_is_contiguous(x)) ggml_backend_tensor_get(x, activations_.data(), 0, ggml_nbytes(x));
+    if (ggml_is_contiguous(x))
+        ggml_backend_tensor_get(x, activations_.data(), 0, ggml_nbytes(x));
     else
         for (int64_t row = 0; row < ggml_nrows(x); row++)
-            ggml_backend_tensor_get(x, activations_.data() + row * n_cols, static_cast<size_t>(row) * x->nb[1], static_cast<size_t>(n_cols) * sizeof(float));
+            ggml_backend_tensor_get(x, activations_.data() + row * n_cols, static_cast<size_t>(row) * x->nb[1],
+                                    static_cast<size_t>(n_cols) * sizeof(float));
     if (product->op == GGML_OP_MUL_MAT) {
         sink_->take(weight, 0, activations_.data(), ggml_nrows(x), n_cols);
         return;
@@ -172,7 +194,8 @@ void Segment::feed_sink(const ggml_tensor* product, const std::string& weight) {
     const ggml_tensor* ids = product->src[2];
     chosen_.resize(static_cast<size_t>(ids->ne[0]));
     for (int64_t token = 0; token < ids->ne[1]; token++) {
-        ggml_backend_tensor_get(ids, chosen_.data(), static_cast<size_t>(token) * ids->nb[1], chosen_.size() * sizeof(int32_t));
+        ggml_backend_tensor_get(ids, chosen_.data(), static_cast<size_t>(token) * ids->nb[1],
+                                chosen_.size() * sizeof(int32_t));
         for (int64_t k = 0; k < ids->ne[0]; k++) {
             const int64_t row = token * x->ne[1] + k % x->ne[1];
             sink_->take(weight, chosen_[static_cast<size_t>(k)], activations_.data() + row * n_cols, 1, n_cols);
@@ -184,15 +207,19 @@ std::span<const float> Segment::run(const SegmentInput& input, const ActivationS
     check_interrupt();
     const int64_t n_embd = source_.n_embd;
     const bool tokens = range_.from_tokens;
-    const auto n = static_cast<int32_t>(tokens ? static_cast<int64_t>(input.tokens.size()) : static_cast<int64_t>(input.hidden.size()) / n_embd);
+    const auto n = static_cast<int32_t>(tokens ? static_cast<int64_t>(input.tokens.size())
+                                               : static_cast<int64_t>(input.hidden.size()) / n_embd);
     if (n < 1 || n > static_cast<int64_t>(llama_n_batch(ctx_.get())))
         throw UsageError(fmt::format("a segment was given {} tokens, it takes 1 to {}", n, llama_n_batch(ctx_.get())));
-    if (!tokens && input.hidden.size() != static_cast<size_t>(n * n_embd)) throw UsageError(fmt::format("hidden states: {} floats are no rows of {}", input.hidden.size(), n_embd));
+    if (!tokens && input.hidden.size() != static_cast<size_t>(n * n_embd))
+        throw UsageError(fmt::format("hidden states: {} floats are no rows of {}", input.hidden.size(), n_embd));
 
     llama_batch batch = llama_batch_init(n, tokens ? 0 : static_cast<int32_t>(n_embd), 1);
     batch.n_tokens = n;
-    if (tokens) std::copy(input.tokens.begin(), input.tokens.end(), batch.token);
-    else std::memcpy(batch.embd, input.hidden.data(), input.hidden.size_bytes());
+    if (tokens)
+        std::copy(input.tokens.begin(), input.tokens.end(), batch.token);
+    else
+        std::memcpy(batch.embd, input.hidden.data(), input.hidden.size_bytes());
     for (int32_t i = 0; i < n; i++) {
         batch.pos[i] = i;
         batch.n_seq_id[i] = 1;
@@ -207,7 +234,9 @@ std::span<const float> Segment::run(const SegmentInput& input, const ActivationS
     llama_batch_free(batch);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     if (code == 2) throw Interrupted();
-    if (code != 0) throw engine_error(fmt::format("run layers {} to {} on {} tokens (code {})", range_.first, range_.last, n, code));
+    if (code != 0)
+        throw engine_error(
+            fmt::format("run layers {} to {} on {} tokens (code {})", range_.first, range_.last, n, code));
     if (!range_.with_head) return out_;
     return {llama_get_logits(ctx_.get()), static_cast<size_t>(n * source_.n_vocab)};
 }

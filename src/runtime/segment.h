@@ -83,15 +83,16 @@ private:
     const Model& source_;
     SegmentRange range_;
     bool output_is_tied_ = false;
-    std::string out_name_;                                 // the engine's name of the hidden states we want
-    const Weights* weights_ = nullptr;                     // only while loading
-    std::exception_ptr failure_;                           // what a callback threw, until we are back out of C
-    std::map<std::string, std::vector<ggml_tensor*>> slots_;  // by source name; a tied output is a slot of its embedding
+    std::string out_name_;              // the engine's name of the hidden states we want
+    const Weights* weights_ = nullptr;  // only while loading
+    std::exception_ptr failure_;        // what a callback threw, until we are back out of C
+    std::map<std::string, std::vector<ggml_tensor*>>
+        slots_;  // by source name; a tied output is a slot of its embedding
     llama_model_ptr model_;
     llama_context_ptr ctx_;
     const ActivationSink* sink_ = nullptr;
     std::vector<float> out_, activations_;
-    std::vector<int32_t> chosen_;                          // experts chosen per token
+    std::vector<int32_t> chosen_;  // experts chosen per token
 };
 
 }  // namespace ech0

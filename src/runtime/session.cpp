@@ -31,15 +31,19 @@ llama_model_ptr load_model(const Model& model) {
                                              : llama_model_load_from_splits(names.data(), names.size(), params));
     if (!loaded) throw engine_error("load " + paths.front());
     if (llama_model_has_encoder(loaded.get()))
-        throw UsageError(paths.front() + ": an encoder-decoder model (" + model.architecture + "); ech0 handles decoder-only models");
+        throw UsageError(paths.front() + ": an encoder-decoder model (" + model.architecture +
+                         "); ech0 handles decoder-only models");
     return loaded;
 }
 
 llama_context_ptr make_context(llama_model* model, const Model& info, const SessionOptions& options) {
     llama_context_params params = llama_context_default_params();
-    const int64_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::min(info.n_ctx_train > 0 ? info.n_ctx_train : default_n_ctx, default_n_ctx);
+    const int64_t n_ctx = options.n_ctx > 0
+                              ? options.n_ctx
+                              : std::min(info.n_ctx_train > 0 ? info.n_ctx_train : default_n_ctx, default_n_ctx);
     const int64_t n_batch = std::min(options.n_batch, n_ctx);
-    if (n_ctx < 2 || n_ctx > (1 << 24)) throw UsageError(fmt::format("context of {} tokens: must lie between 2 and {}", n_ctx, 1 << 24));
+    if (n_ctx < 2 || n_ctx > (1 << 24))
+        throw UsageError(fmt::format("context of {} tokens: must lie between 2 and {}", n_ctx, 1 << 24));
     if (n_batch < 1) throw UsageError(fmt::format("batch of {} tokens: must be at least 1", n_batch));
     params.n_ctx = static_cast<uint32_t>(n_ctx);
     params.n_batch = params.n_ubatch = static_cast<uint32_t>(n_batch);
@@ -49,7 +53,9 @@ llama_context_ptr make_context(llama_model* model, const Model& info, const Sess
     params.abort_callback = stop_requested;
     params.no_perf = true;
     llama_context_ptr ctx(llama_init_from_model(model, params));
-    if (!ctx) throw engine_error(fmt::format("create a context of {} tokens, K {}, V {}", n_ctx, options.type_k, options.type_v));
+    if (!ctx)
+        throw engine_error(
+            fmt::format("create a context of {} tokens, K {}, V {}", n_ctx, options.type_k, options.type_v));
     return ctx;
 }
 
@@ -90,7 +96,9 @@ std::string Session::piece(int32_t token, bool special) const {
 }
 
 std::string Session::apply_template(std::span<const ChatMessage> messages, bool add_assistant) const {
-    if (impl_->chat_template.empty()) throw UsageError("this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw");
+    if (impl_->chat_template.empty())
+        throw UsageError(
+            "this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw");
     std::vector<llama_chat_message> chat;
     size_t n_chars = 256;
     for (const ChatMessage& m : messages) {
@@ -99,7 +107,8 @@ std::string Session::apply_template(std::span<const ChatMessage> messages, bool 
     }
     std::string prompt(n_chars, '\0');
     const auto apply = [&] {
-        return llama_chat_apply_template(impl_->chat_template.c_str(), chat.data(), chat.size(), add_assistant, prompt.data(), static_cast<int32_t>(prompt.size()));
+        return llama_chat_apply_template(impl_->chat_template.c_str(), chat.data(), chat.size(), add_assistant,
+                                         prompt.data(), static_cast<int32_t>(prompt.size()));
     };
     int32_t n = apply();
     if (n > static_cast<int32_t>(prompt.size())) {
@@ -136,9 +145,11 @@ void decode_batch(Session::Impl& s, std::span<const int32_t> tokens, int64_t fir
 std::span<const float> Session::decode(std::span<const int32_t> tokens, int64_t first_logit) {
     const auto n = static_cast<int64_t>(tokens.size());
     if (impl_->n_past + n > n_ctx())
-        throw UsageError(fmt::format("{} tokens after {} do not fit a context of {}; use a larger --ctx", n, impl_->n_past, n_ctx()));
+        throw UsageError(fmt::format("{} tokens after {} do not fit a context of {}; use a larger --ctx", n,
+                                     impl_->n_past, n_ctx()));
     for (const int32_t token : tokens)
-        if (token < 0 || token >= n_vocab()) throw UsageError(fmt::format("token {} is outside the vocabulary of {}", token, n_vocab()));
+        if (token < 0 || token >= n_vocab())
+            throw UsageError(fmt::format("token {} is outside the vocabulary of {}", token, n_vocab()));
 
     impl_->logits.resize(static_cast<size_t>(std::max<int64_t>(0, n - first_logit) * n_vocab()));
     float* out = impl_->logits.data();
@@ -158,7 +169,8 @@ std::span<const float> Session::decode(std::span<const int32_t> tokens, int64_t 
 
 void Session::truncate(int64_t n_past) {
     const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
-    if (n_past <= 0) llama_memory_clear(memory, true);
+    if (n_past <= 0)
+        llama_memory_clear(memory, true);
     else if (!llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(n_past), -1))
         throw EngineError("this model's memory can't forget part of its context");
     impl_->n_past = std::max<int64_t>(0, std::min(n_past, impl_->n_past));

@@ -22,7 +22,9 @@ void Source::rows(const Tensor& tensor, int64_t first_row, int64_t n_rows, float
     to_float(type, bytes(tensor).data() + static_cast<size_t>(first_row) * row_bytes, out, n_rows * tensor.n_cols());
 }
 
-void Source::release(const Tensor& tensor) const { files_[static_cast<size_t>(tensor.part)].release(tensor.offset_bytes, tensor.size_bytes); }
+void Source::release(const Tensor& tensor) const {
+    files_[static_cast<size_t>(tensor.part)].release(tensor.offset_bytes, tensor.size_bytes);
+}
 
 Weights Source::as_stored() const {
     return {[](const Tensor& tensor) { return static_cast<ggml_type>(tensor.type); },
@@ -36,7 +38,8 @@ ggml_type plain_type(const Tensor& tensor) {
 }
 
 Weights Source::as_f16() const {
-    return {plain_type, [this](const Tensor& tensor, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
+    return {plain_type,
+            [this](const Tensor& tensor, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
                 const ggml_type type = plain_type(tensor);
                 if (type == static_cast<ggml_type>(tensor.type)) return bytes(tensor);
                 const size_t row_bytes = ggml_row_size(type, tensor.n_cols());
@@ -51,11 +54,13 @@ Weights Source::as_f16() const {
             [this](const Tensor& tensor) { release(tensor); }};
 }
 
-std::vector<float> embed(const Model& model, ggml_type type, std::span<const std::byte> embedding, std::span<const int32_t> tokens) {
+std::vector<float> embed(const Model& model, ggml_type type, std::span<const std::byte> embedding,
+                         std::span<const int32_t> tokens) {
     const size_t row_bytes = ggml_row_size(type, model.n_embd);
     std::vector<float> hidden(tokens.size() * static_cast<size_t>(model.n_embd));
     for (size_t i = 0; i < tokens.size(); i++)
-        to_float(type, embedding.data() + static_cast<size_t>(tokens[i]) * row_bytes, hidden.data() + i * static_cast<size_t>(model.n_embd), model.n_embd);
+        to_float(type, embedding.data() + static_cast<size_t>(tokens[i]) * row_bytes,
+                 hidden.data() + i * static_cast<size_t>(model.n_embd), model.n_embd);
     // Gemma multiplies token embeddings by sqrt(n_embd), but takes hidden states as they are.
     if (model.architecture == "gemma3") {
         const float scale = std::sqrt(static_cast<float>(model.n_embd));

@@ -44,6 +44,7 @@ ggml_type plain_type(const Tensor& tensor);
 
 /// Hidden states that enter layer 0: the embedding's rows, scaled as the architecture does. [tokens.size(), n_embd]
 /// @param embedding  bytes of token_embd.weight in type `type`
-std::vector<float> embed(const Model& model, ggml_type type, std::span<const std::byte> embedding, std::span<const int32_t> tokens);
+std::vector<float> embed(const Model& model, ggml_type type, std::span<const std::byte> embedding,
+                         std::span<const int32_t> tokens);
 
 }  // namespace ech0

@@ -13,19 +13,24 @@ namespace {
 
 /// llama_tokenize looks tokens up with std::map::at: a SentencePiece vocabulary without its byte tokens lets that
 /// exception out of the C API.
-int32_t tokenize_into(std::vector<int32_t>& tokens, const llama_vocab* vocab, std::string_view text, bool add_special, bool parse_special) {
+int32_t tokenize_into(std::vector<int32_t>& tokens, const llama_vocab* vocab, std::string_view text, bool add_special,
+                      bool parse_special) {
     try {
-        return llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), tokens.data(), static_cast<int32_t>(tokens.size()), add_special, parse_special);
+        return llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), tokens.data(),
+                              static_cast<int32_t>(tokens.size()), add_special, parse_special);
     } catch (const std::out_of_range&) {
-        throw FormatError("the file's vocabulary lacks tokens that its kind must have (one for each byte): it can't read this text");
+        throw FormatError(
+            "the file's vocabulary lacks tokens that its kind must have (one for each byte): it can't read this text");
     }
 }
 
 }  // namespace
 
 std::vector<int32_t> tokenize(const llama_vocab* vocab, std::string_view text, bool add_special, bool parse_special) {
-    if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE) throw UsageError("this file has no tokenizer (tokenizer.ggml.model is no_vocab): it can't read text");
-    if (text.size() > INT32_MAX / 2) throw UsageError(fmt::format("text of {} bytes: at most {} at a time", text.size(), INT32_MAX / 2));
+    if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE)
+        throw UsageError("this file has no tokenizer (tokenizer.ggml.model is no_vocab): it can't read text");
+    if (text.size() > INT32_MAX / 2)
+        throw UsageError(fmt::format("text of {} bytes: at most {} at a time", text.size(), INT32_MAX / 2));
     std::vector<int32_t> tokens(text.size() + 8);
     int32_t n = tokenize_into(tokens, vocab, text, add_special, parse_special);
     if (n < 0) {  // more tokens than bytes: the engine says how many

@@ -32,8 +32,10 @@ void walk_model(const Model& model, const Weights& weights, const Chunks& chunks
             check_interrupt();
             const SegmentInput input = range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
             const std::span<const float> out = segment.run(input, walk.sink);
-            if (!range.with_head) hidden[c].assign(out.begin(), out.end());
-            else if (walk.on_logits) walk.on_logits(static_cast<int64_t>(c), out);
+            if (!range.with_head)
+                hidden[c].assign(out.begin(), out.end());
+            else if (walk.on_logits)
+                walk.on_logits(static_cast<int64_t>(c), out);
             if (walk.progress) walk.progress(walk.stage, ++done, total);
         }
     }

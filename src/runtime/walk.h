@@ -15,7 +15,7 @@ using Chunks = std::vector<std::vector<int32_t>>;
 
 struct Walk {
     SegmentOptions options;
-    const ActivationSink* sink = nullptr;                                          ///< sees inputs of every product
+    const ActivationSink* sink = nullptr;                                         ///< sees inputs of every product
     std::function<void(int64_t chunk, std::span<const float> logits)> on_logits;  ///< [n_tokens, n_vocab]
     std::string stage;                                                            ///< for progress
     Progress progress;

@@ -7,8 +7,8 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 #include "ech0/error.h"
-#include "runtime/engine.h"
 #include "runtime/divergence.h"
+#include "runtime/engine.h"
 
 namespace ech0 {
 namespace {

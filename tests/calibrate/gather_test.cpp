@@ -15,7 +15,8 @@ namespace {
 Chunks some_chunks(int64_t n_vocab) {
     Chunks chunks(3);
     for (size_t c = 0; c < 3; c++)
-        for (int i = 0; i < 20; i++) chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 131 + 17 * i) % n_vocab));
+        for (int i = 0; i < 20; i++)
+            chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 131 + 17 * i) % n_vocab));
     return chunks;
 }
 
@@ -38,19 +39,24 @@ TEST_CASE("importance of the first layer's attention is the mean square of its n
     std::memcpy(norm.data(), source.bytes(norm_tensor).data(), norm.size() * sizeof(float));
     std::vector<double> expected(static_cast<size_t>(n));
     double eps = 1e-5;
-    if (const auto found = model.metadata.find("llama.attention.layer_norm_rms_epsilon"); found != model.metadata.end()) eps = std::get<double>(found->second.scalar);
+    if (const auto found = model.metadata.find("llama.attention.layer_norm_rms_epsilon"); found != model.metadata.end())
+        eps = std::get<double>(found->second.scalar);
     for (const auto& hidden : enter(model, source.as_stored(), chunks))
         for (size_t t = 0; t < hidden.size(); t += static_cast<size_t>(n)) {
             double square = 0;
             for (int64_t j = 0; j < n; j++) square += std::pow(hidden[t + static_cast<size_t>(j)], 2);
             const double scale = 1 / std::sqrt(square / static_cast<double>(n) + eps);
-            for (int64_t j = 0; j < n; j++) expected[static_cast<size_t>(j)] += std::pow(hidden[t + static_cast<size_t>(j)] * scale * norm[static_cast<size_t>(j)], 2);
+            for (int64_t j = 0; j < n; j++)
+                expected[static_cast<size_t>(j)] +=
+                    std::pow(hidden[t + static_cast<size_t>(j)] * scale * norm[static_cast<size_t>(j)], 2);
         }
     for (const char* name : {"blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_v.weight"}) {
         const Importance* importance = calibration.find(name);
         REQUIRE(importance != nullptr);
         CHECK(importance->count == std::vector<float>{60});
-        for (int64_t j = 0; j < n; j++) CHECK(importance->sum_square[static_cast<size_t>(j)] == doctest::Approx(expected[static_cast<size_t>(j)]).epsilon(1e-4));
+        for (int64_t j = 0; j < n; j++)
+            CHECK(importance->sum_square[static_cast<size_t>(j)] ==
+                  doctest::Approx(expected[static_cast<size_t>(j)]).epsilon(1e-4));
     }
     CHECK(calibration.n_tokens == 60);
 }

@@ -23,7 +23,9 @@ Calibration sample() {
 }
 
 template <class T>
-void append(std::string& out, T value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
+void append(std::string& out, T value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
 
 std::string legacy_entry(const std::string& name, int32_t n_calls, const std::vector<float>& values) {
     std::string out;
@@ -72,7 +74,8 @@ TEST_CASE("files that are no importance matrix are refused by name") {
     std::string cut;
     append(cut, int32_t{2});
     cut += legacy_entry("blk.0.attn_q.weight", 4, {8, 12});
-    for (const std::string& content : {cut, std::string("GGUF but no more"), std::string("\0\0\0\0", 4), std::string("x")}) {
+    for (const std::string& content :
+         {cut, std::string("GGUF but no more"), std::string("\0\0\0\0", 4), std::string("x")}) {
         write_file(folder / "bad", content);
         CHECK_THROWS_AS(read_imatrix(folder / "bad"), FormatError);
     }

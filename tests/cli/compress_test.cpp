@@ -23,7 +23,9 @@ struct Fixture {
         shape.type = GGML_TYPE_F16;
         write_tiny_model(shape, folder / "tiny.gguf");
         std::string text;
-        for (int i = 0; i < 60; i++) text += "Sentence number " + std::to_string(i * 7919) + " says something else about " + std::to_string(i) + " ships.\n\n";
+        for (int i = 0; i < 60; i++)
+            text += "Sentence number " + std::to_string(i * 7919) + " says something else about " + std::to_string(i) +
+                    " ships.\n\n";
         write_file(folder / "text.txt", text);
         here.folder = folder.path();
         here.environment["ECH0_CACHE"] = (folder / "cache").string();
@@ -31,7 +33,9 @@ struct Fixture {
     }
 
     std::vector<std::string> compress(const std::string& size, std::vector<std::string> more = {}) const {
-        std::vector<std::string> arguments = {"compress", "tiny.gguf", "--size", size, "-o", "out.gguf", "--ctx", "64", "--calibration", "text.txt", "--threads", "1"};
+        std::vector<std::string> arguments = {
+            "compress", "tiny.gguf", "--size",        size,       "-o",        "out.gguf",
+            "--ctx",    "64",        "--calibration", "text.txt", "--threads", "1"};
         arguments.insert(arguments.end(), more.begin(), more.end());
         return arguments;
     }
@@ -57,18 +61,23 @@ TEST_CASE("compress prints one object with the fields that others rely on, and n
     REQUIRE(run.status == 0);
     const nlohmann::json json = nlohmann::json::parse(run.out);
     CHECK(json["schema"] == "ech0.compress/1");
-    CHECK(keys_of(json) == std::set<std::string>{"schema", "source", "output", "budget_bytes", "selection_kl_divergence", "predicted_kl_divergence", "tensors", "tried",
-                                                 "seconds", "peak_memory_bytes", "evidence"});
+    CHECK(keys_of(json) == std::set<std::string>{"schema", "source", "output", "budget_bytes",
+                                                 "selection_kl_divergence", "predicted_kl_divergence", "tensors",
+                                                 "tried", "seconds", "peak_memory_bytes", "evidence"});
     CHECK(json["output"]["size_bytes"].get<int64_t>() <= 700'000);
-    CHECK(json["output"]["size_bytes"].get<int64_t>() == static_cast<int64_t>(std::filesystem::file_size(f.folder / "out.gguf")));
+    CHECK(json["output"]["size_bytes"].get<int64_t>() ==
+          static_cast<int64_t>(std::filesystem::file_size(f.folder / "out.gguf")));
     CHECK(json["evidence"]["schema"] == "ech0.verify/1");
     CHECK(json["evidence"]["candidates"][0]["sha256"] == json["output"]["sha256"]);
 }
 
 TEST_CASE("compress needs to know how large the file may be, and where to put it") {
     const Fixture f;
-    for (const std::vector<std::string>& arguments : {std::vector<std::string>{"compress", "tiny.gguf", "-o", "out.gguf"}, {"compress", "tiny.gguf", "--size", "700kB"},
-                                                      {"compress", "tiny.gguf", "--size", "700kB", "--bpw", "4", "-o", "out.gguf"}, f.compress("700kB", {"--effort", "7"})}) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{"compress", "tiny.gguf", "-o", "out.gguf"},
+          {"compress", "tiny.gguf", "--size", "700kB"},
+          {"compress", "tiny.gguf", "--size", "700kB", "--bpw", "4", "-o", "out.gguf"},
+          f.compress("700kB", {"--effort", "7"})}) {
         const Finished run = run_ech0(arguments, f.here);
         CHECK(run.status == 2);
         CHECK(count_lines(run.err) == 1);
@@ -108,7 +117,8 @@ TEST_CASE("killed at any moment, nothing stands under the name, and the next run
 
 TEST_CASE("calibrate writes what compress reads, and prints the text it used") {
     const Fixture f;
-    REQUIRE(run_ech0({"calibrate", "tiny.gguf", "-o", "c.gguf", "--ctx", "64", "--calibration", "text.txt"}, f.here).status == 0);
+    REQUIRE(run_ech0({"calibrate", "tiny.gguf", "-o", "c.gguf", "--ctx", "64", "--calibration", "text.txt"}, f.here)
+                .status == 0);
     CHECK(run_ech0(f.compress("700kB", {"--imatrix", "c.gguf", "--no-proof"}), f.here).status == 0);
     const Finished text = run_ech0({"calibrate", "tiny.gguf", "--print-text", "--calibration", "text.txt"}, f.here);
     CHECK(text.out == read_file(f.folder / "text.txt"));

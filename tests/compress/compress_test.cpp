@@ -64,7 +64,8 @@ TEST_CASE("a file of an exact size: never larger, nearly as large, and the engin
             CHECK(size == artifact.size_bytes);
             CHECK(size == artifact.plan.file_bytes);
             CHECK(size <= options.budget_bytes);
-            CHECK(static_cast<double>(size) >= 0.95 * static_cast<double>(options.budget_bytes));  // 15 tensors of one size: coarse steps
+            CHECK(static_cast<double>(size) >=
+                  0.95 * static_cast<double>(options.budget_bytes));  // 15 tensors of one size: coarse steps
             CHECK(artifact.sha256 == sha256_of_file(options.out));
             const Model made = read_model(options.out.string());
             CHECK(made.tensors.size() == f.model.tensors.size());
@@ -117,7 +118,9 @@ TEST_CASE("statistics of llama-imatrix's kind can be used instead of the text") 
     Calibration calibration;
     calibration.n_ctx = 32;
     for (const Tensor& t : f.model.tensors)
-        if (t.shape.size() == 2) calibration.tensors.push_back({t.name, t.n_cols(), 1, std::vector<float>(static_cast<size_t>(t.n_cols()), 3.0F), {2}});
+        if (t.shape.size() == 2)
+            calibration.tensors.push_back(
+                {t.name, t.n_cols(), 1, std::vector<float>(static_cast<size_t>(t.n_cols()), 3.0F), {2}});
     write_imatrix(calibration, f.folder / "imatrix.gguf");
     options.imatrix = f.folder / "imatrix.gguf";
     CHECK(compress(f.model, options, {}).size_bytes <= options.budget_bytes);

@@ -28,13 +28,16 @@ struct Fixture {
 
 Importance uneven(const Tensor& tensor) {
     Importance importance{tensor.name, tensor.n_cols(), 1, {}, {10}};
-    for (int64_t j = 0; j < tensor.n_cols(); j++) importance.sum_square.push_back(static_cast<float>(10 + 10 * (j % 7)));
+    for (int64_t j = 0; j < tensor.n_cols(); j++)
+        importance.sum_square.push_back(static_cast<float>(10 + 10 * (j % 7)));
     return importance;
 }
 
-std::vector<std::byte> rounded(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights, int n_threads) {
+std::vector<std::byte> rounded(const Source& source, const Tensor& tensor, ggml_type type,
+                               std::span<const float> weights, int n_threads) {
     std::vector<std::byte> all;
-    round_tensor(source, tensor, type, weights, n_threads, [&](std::span<const std::byte> slab) { all.insert(all.end(), slab.begin(), slab.end()); });
+    round_tensor(source, tensor, type, weights, n_threads,
+                 [&](std::span<const std::byte> slab) { all.insert(all.end(), slab.begin(), slab.end()); });
     return all;
 }
 
@@ -66,7 +69,8 @@ TEST_CASE("the local error over all rows is the weighted error by its definition
     std::vector<float> w(static_cast<size_t>(tensor.n_elements)), back(w.size());
     source.rows(tensor, 0, tensor.n_rows(), w.data());
     double before = 1;
-    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
+    for (const ggml_type type :
+         {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
         const std::vector<std::byte> bytes = rounded(source, tensor, type, weights, 1);
         to_float(type, bytes.data(), back.data(), tensor.n_elements);
         double error = 0, power = 0;

@@ -23,12 +23,16 @@ struct Problem {
             gains.push_back(std::exp(0.2 * static_cast<double>(i / 2)));
         }
         for (const Tensor& t : tensors)
-            costs.push_back({&t, {}, {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K}, {0.1, 0.04, 0.01, 0.0025, 0.0006}});
+            costs.push_back({&t,
+                             {},
+                             {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K},
+                             {0.1, 0.04, 0.01, 0.0025, 0.0006}});
     }
 
     int64_t bytes(const std::vector<int32_t>& choice) const {
         int64_t sum = 0;
-        for (size_t i = 0; i < n_tensors; i++) sum += static_cast<int64_t>(ggml_row_size(costs[i].types[static_cast<size_t>(choice[i])], 256)) * 64;
+        for (size_t i = 0; i < n_tensors; i++)
+            sum += static_cast<int64_t>(ggml_row_size(costs[i].types[static_cast<size_t>(choice[i])], 256)) * 64;
         return sum;
     }
 
@@ -37,7 +41,8 @@ struct Problem {
     /// The truth: attn_v matters `factor` times as much as the gains say. KL at 100 positions.
     std::vector<double> kl(const std::vector<int32_t>& choice, double factor) const {
         double sum = 0;
-        for (size_t i = 0; i < n_tensors; i++) sum += gains[i] * (i % 2 == 1 ? factor : 1) * costs[i].errors[static_cast<size_t>(choice[i])];
+        for (size_t i = 0; i < n_tensors; i++)
+            sum += gains[i] * (i % 2 == 1 ? factor : 1) * costs[i].errors[static_cast<size_t>(choice[i])];
         std::vector<double> values(100, sum);
         for (size_t i = 0; i < 100; i++) values[i] *= 1 + 0.1 * std::sin(static_cast<double>(i));
         return values;

@@ -15,7 +15,8 @@ namespace {
 Chunks two_chunks(int64_t n_vocab) {
     Chunks chunks(2);
     for (size_t c = 0; c < 2; c++)
-        for (int i = 0; i < 24; i++) chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 57 + 29 * i) % n_vocab));
+        for (int i = 0; i < 24; i++)
+            chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 57 + 29 * i) % n_vocab));
     return chunks;
 }
 
@@ -30,7 +31,8 @@ std::vector<std::byte> swollen(const Source& source, const Tensor& tensor) {
 }
 
 /// The same disturbance in a whole file, run by the engine as any model.
-double kl_of_disturbed_file(const TemporaryFolder& folder, const Model& model, const Source& source, const Tensor& tensor, const Chunks& chunks) {
+double kl_of_disturbed_file(const TemporaryFolder& folder, const Model& model, const Source& source,
+                            const Tensor& tensor, const Chunks& chunks) {
     const auto file = folder / "disturbed.gguf";
     std::filesystem::copy_file(model.files.front(), file, std::filesystem::copy_options::overwrite_existing);
     {
@@ -68,9 +70,11 @@ TEST_CASE("a tensor's measured disturbance is what a whole disturbed model shows
         const Source source(model);
         const Chunks chunks = two_chunks(model.n_vocab);
         std::vector<const Tensor*> tensors;
-        for (const char* name : {"token_embd.weight", "output.weight", "blk.0.attn_v.weight", "blk.1.ffn_down.weight", "blk.2.attn_output.weight"})
+        for (const char* name : {"token_embd.weight", "output.weight", "blk.0.attn_v.weight", "blk.1.ffn_down.weight",
+                                 "blk.2.attn_output.weight"})
             if (const Tensor* t = model.find(name)) tensors.push_back(t);
-        const auto measured = measure_disturbances(source, chunks, tensors, [&](const Tensor& t) { return swollen(source, t); }, 1, {});
+        const auto measured =
+            measure_disturbances(source, chunks, tensors, [&](const Tensor& t) { return swollen(source, t); }, 1, {});
         REQUIRE(measured.size() == tensors.size());
         for (size_t i = 0; i < tensors.size(); i++) {
             CAPTURE(tensors[i]->name);

@@ -18,7 +18,9 @@ Tensor matrix(const std::string& name, int64_t n_cols, ggml_type type) {
     return t;
 }
 
-bool has(const std::vector<ggml_type>& types, ggml_type type) { return std::find(types.begin(), types.end(), type) != types.end(); }
+bool has(const std::vector<ggml_type>& types, ggml_type type) {
+    return std::find(types.begin(), types.end(), type) != types.end();
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ TEST_CASE("rows of 576 have no k-quants, rows of 768 have all") {
     CHECK_FALSE(has(narrow, GGML_TYPE_IQ2_XXS));
     CHECK(has(narrow, GGML_TYPE_Q2_0));  // the only one below 4 bits that such rows can have
     const auto wide = candidate_types(matrix("blk.0.ffn_up.weight", 768, GGML_TYPE_F16), 0, 32);
-    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q6_K, GGML_TYPE_IQ1_S, GGML_TYPE_IQ3_S, GGML_TYPE_Q8_0}) CHECK(has(wide, type));
+    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_Q6_K, GGML_TYPE_IQ1_S, GGML_TYPE_IQ3_S, GGML_TYPE_Q8_0})
+        CHECK(has(wide, type));
     CHECK_FALSE(has(wide, GGML_TYPE_Q2_0));  // too young to be needed where others fit
 }
 
@@ -42,7 +45,8 @@ TEST_CASE("a tensor never grows, and may always stay as it is") {
 
 TEST_CASE("candidates are ordered by size and within the asked bits") {
     const auto types = candidate_types(matrix("blk.0.ffn_up.weight", 768, GGML_TYPE_F16), 3, 6);
-    CHECK(std::is_sorted(types.begin(), types.end(), [](ggml_type a, ggml_type b) { return type_bits(a) < type_bits(b); }));
+    CHECK(std::is_sorted(types.begin(), types.end(),
+                         [](ggml_type a, ggml_type b) { return type_bits(a) < type_bits(b); }));
     for (const ggml_type type : types) CHECK((type == GGML_TYPE_F16 || (type_bits(type) >= 3 && type_bits(type) <= 6)));
 }
 

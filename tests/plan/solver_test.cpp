@@ -48,7 +48,9 @@ Options random_options(std::mt19937& random, int n_tensors, int n_options) {
     Options options(static_cast<size_t>(n_tensors));
     for (auto& list : options) {
         const double size = weights(random), loss = std::exp(gain(random));
-        for (int k = 0; k < n_options; k++) list.push_back({static_cast<int64_t>(size * (2 + k) / 8) / 32 * 32, loss * std::pow(0.25, k) * wobble(random)});
+        for (int k = 0; k < n_options; k++)
+            list.push_back(
+                {static_cast<int64_t>(size * (2 + k) / 8) / 32 * 32, loss * std::pow(0.25, k) * wobble(random)});
     }
     return options;
 }
@@ -61,7 +63,8 @@ TEST_CASE("the solver keeps the budget and comes close to the best there is") {
     int n = 0;
     for (int trial = 0; trial < 60; trial++) {
         const Options options = random_options(random, 7, 4);
-        const int64_t least = total(options, std::vector<int32_t>(7, 0)).bytes, most = total(options, std::vector<int32_t>(7, 3)).bytes;
+        const int64_t least = total(options, std::vector<int32_t>(7, 0)).bytes,
+                      most = total(options, std::vector<int32_t>(7, 3)).bytes;
         for (const double share : {0.1, 0.4, 0.8}) {
             const int64_t budget = least + static_cast<int64_t>(share * static_cast<double>(most - least));
             const Total found = total(options, solve(options, budget));

@@ -136,7 +136,7 @@ TEST_CASE(
         const std::span<const float> incremental = session.decode({&tokens.back(), 1}, 0);
         const std::span<const float> whole = fresh.decode(tokens, static_cast<int64_t>(tokens.size()) - 1);
         CHECK(relative_distance(whole, incremental) < 0.005);  // 0.002 seen: batches round attention differently
-        tokens[tokens.size() - 8]++;  // within reach of gemma3's sliding window
+        tokens[tokens.size() - 8]++;                           // within reach of gemma3's sliding window
         fresh.truncate(0);
         CHECK(relative_distance(fresh.decode(tokens, static_cast<int64_t>(tokens.size()) - 1), incremental) > 0.01);
     }

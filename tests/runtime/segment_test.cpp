@@ -35,7 +35,9 @@ BothWays run_both(const TinyModel& shape, int64_t n_tokens) {
     result.n_segments = split_into_segments(model).size();
     const Source source(model);
     Walk walk{{n_tokens, 1}, nullptr, {}, "", {}};
-    walk.on_logits = [&](int64_t, std::span<const float> logits) { result.segments.assign(logits.begin(), logits.end()); };
+    walk.on_logits = [&](int64_t, std::span<const float> logits) {
+        result.segments.assign(logits.begin(), logits.end());
+    };
     walk_model(model, source.as_stored(), {tokens}, walk);
     SessionOptions options;
     options.n_ctx = options.n_batch = n_tokens;
@@ -114,7 +116,10 @@ TEST_CASE("a segment's weight can be replaced and put back") {
     const Weights weights = source.as_stored();
     Segment segment(model, {0, 0, false, false}, weights, {16, 1});
     const std::vector<float> hidden = enter(model, weights, {some_tokens(16, model.n_vocab)}).front();
-    const auto run = [&] { const auto out = segment.run({{}, hidden}); return std::vector<float>(out.begin(), out.end()); };
+    const auto run = [&] {
+        const auto out = segment.run({{}, hidden});
+        return std::vector<float>(out.begin(), out.end());
+    };
     const std::vector<float> before = run();
     const Tensor& down = *model.find("blk.0.ffn_down.weight");
     segment.set(down.name, std::vector<std::byte>(static_cast<size_t>(down.size_bytes)));

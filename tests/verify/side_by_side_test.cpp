@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "ech0/error.h"
+#include "runtime/divergence.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
-#include "runtime/divergence.h"
 
 using namespace ech0;
 
