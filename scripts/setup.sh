@@ -23,6 +23,7 @@ build    header:CLI/CLI.hpp                   libcli11-dev         cli11
 build    header:fmt/core.h                    libfmt-dev           fmt
 build    header:nlohmann/json.hpp             nlohmann-json3-dev   nlohmann-json
 build    header:openssl/evp.h                 libssl-dev           openssl@3
+build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
 test     header:doctest/doctest.h             doctest-dev          doctest
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
