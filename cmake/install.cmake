@@ -3,13 +3,14 @@
 #   lib/libech0.a, include/ech0/  the library; find_package(ech0) gives ech0::libech0
 #   lib/ech0/engine/              the pinned engine's libraries and headers, which a user of libech0.a must link too
 #   share/ech0/texts/             the texts that are built into the program, for people to read
+#   share/ech0/machines/          profiles of machines for --machine
 #   share/ech0/scripts/           what fetches the demo model
 include(CMakePackageConfigHelpers)
 
 install(TARGETS ech0)
 install(TARGETS libech0 EXPORT ech0-targets)
 install(DIRECTORY include/ech0 DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY share/texts DESTINATION ${CMAKE_INSTALL_DATADIR}/ech0)
+install(DIRECTORY share/texts share/machines DESTINATION ${CMAKE_INSTALL_DATADIR}/ech0)
 install(PROGRAMS scripts/demo_model.sh scripts/environment.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/ech0/scripts)
 install(FILES README.md LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
