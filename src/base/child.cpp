@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 
@@ -79,27 +80,33 @@ bool read_some(int fd, std::string& into) {
     return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
+using Clock = std::chrono::steady_clock;
+
 /// Both streams until both end: reading one alone would let the child block on the other.
-void read_both(Pipe& out, Pipe& err, ChildResult& result) {
+/// @return false if the time was over before
+bool read_both(Pipe& out, Pipe& err, ChildResult& result, double limit_s) {
+    const Clock::time_point start = Clock::now();
     while (out.fd[0] >= 0 || err.fd[0] >= 0) {
         check_interrupt();
+        if (limit_s > 0 && std::chrono::duration<double>(Clock::now() - start).count() > limit_s) return false;
         std::array<pollfd, 2> wait = {{{out.fd[0], POLLIN, 0}, {err.fd[0], POLLIN, 0}}};  // a negative fd is skipped
-        if (poll(wait.data(), wait.size(), 200) <= 0) continue;
+        if (poll(wait.data(), wait.size(), 100) <= 0) continue;
         if (wait[0].revents != 0 && !read_some(out.fd[0], result.output)) out.close_read();
         if (wait[1].revents != 0 && !read_some(err.fd[0], result.errors)) err.close_read();
     }
+    return true;
 }
 
 }  // namespace
 
-ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments) {
+ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments, double limit_s) {
     Pipe out, err;
     const pid_t pid = start(program, arguments, out, err);
     out.close_write();
     err.close_write();
     ChildResult result;
     try {
-        read_both(out, err, result);
+        if (!read_both(out, err, result, limit_s)) kill(pid, SIGKILL);
     } catch (...) {
         kill(pid, SIGKILL);
         wait_for(pid);

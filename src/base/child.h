@@ -13,7 +13,9 @@ struct ChildResult {
 };
 
 /// Run a program without a shell, its stdin empty, and wait for it. Ctrl-C ends it too.
+/// @param limit_s  kill it after so many seconds: its exit status is then that of SIGKILL; 0 = wait for ever
 /// @throws FileError if it can't be started; Interrupted
-ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments);
+ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                      double limit_s = 0);
 
 }  // namespace ech0

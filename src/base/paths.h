@@ -8,4 +8,8 @@ namespace ech0 {
 /// @throws UsageError if neither ECH0_CACHE nor HOME is set
 std::filesystem::path cache_folder();
 
+/// Where a person's own settings are: $ECH0_CONFIG, or ech0 in $XDG_CONFIG_HOME, or ~/.config/ech0. It may not exist.
+/// @throws UsageError if none of ECH0_CONFIG, XDG_CONFIG_HOME and HOME is set
+std::filesystem::path config_folder();
+
 }  // namespace ech0

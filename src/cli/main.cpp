@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "base/interrupt.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "ech0/error.h"
@@ -21,6 +22,7 @@ namespace {
 void add_commands(CommandLine& line) {
     add_demo(line);
     add_optimize(line);
+    add_doctor(line);
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);
@@ -30,30 +32,6 @@ void add_commands(CommandLine& line) {
 }
 
 void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }
-
-// Letters to insert, remove or change to come from one word to the other. Source: Levenshtein 1966.
-size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<size_t> row(b.size() + 1);
-    for (size_t j = 0; j <= b.size(); j++) row[j] = j;
-    for (size_t i = 1; i <= a.size(); i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size(); j++) {
-            const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row[b.size()];
-}
-
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-    const auto found = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-        return edit_distance(word, a) < edit_distance(word, b);
-    });
-    const bool near = found != known.end() && edit_distance(word, *found) <= std::max<size_t>(1, word.size() / 3);
-    return near ? *found : "";
-}
 
 // Those that a person may be told of: a hidden one has no group.
 std::vector<std::string> command_names(const CommandLine& line) {
@@ -152,7 +130,8 @@ int run(const std::vector<std::string>& arguments) {
         "  ech0 demo                                             the whole chain on a small real model\n"
         "  ech0 optimize model.gguf --ratio 60% -o small.gguf    make it smaller, and prove what that is worth\n"
         "  ech0 chat small.gguf                                  talk to it\n"
-        "  ech0 inspect model.gguf                               what is in this file";
+        "  ech0 inspect model.gguf                               what is in this file\n"
+        "  ech0 doctor                                           what this machine can run";
     line.app.get_formatter()->label("TEXT", "");
     line.app.get_formatter()->label("REQUIRED", "");
     line.app.get_formatter()->label("SUBCOMMAND", "COMMAND");

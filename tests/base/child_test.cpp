@@ -32,3 +32,10 @@ TEST_CASE("a child has no stdin, and a signal counts as a shell counts it") {
 TEST_CASE("a program that is not there is an error that names it") {
     CHECK_THROWS_WITH_AS(run_child("/nowhere/prog", {}), doctest::Contains("/nowhere/prog"), FileError);
 }
+
+TEST_CASE("a child that takes longer than it may is killed") {
+    const ChildResult ran = run_child("/bin/sh", {"-c", "echo begun; exec sleep 60"}, 0.3);
+    CHECK(ran.output == "begun\n");
+    CHECK(ran.exit_status == 128 + 9);
+    CHECK(run_child("/bin/sh", {"-c", "exit 3"}, 60).exit_status == 3);
+}

@@ -142,6 +142,15 @@ TEST_CASE("the check of JSON by docs/json.md finds a key too many, one too few, 
                                 "n_layer is string", "n_vocab was not printed"});
 }
 
+TEST_CASE("doctor prints what docs/json.md says") {
+    const TemporaryFolder folder;
+    // What this machine does not have can't be printed: limits, cards, other programs, published speeds.
+    const std::set<std::string> may_be_absent = {"published",       "runtimes", "problems", "host.memory_limit",
+                                                 "host.gpu_makers", "aliases",  "isa"};
+    CHECK(faults_of(json_of({"doctor", "--json"}, folder.path()), may_be_absent) == none);
+    CHECK(faults_of(json_of({"doctor", "--profiles", "--json"}, folder.path()), {"machines"}) == none);
+}
+
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
     const TemporaryFolder folder;
     write_source(folder);

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "machine/probe.h"
+#include "machine/runtimes.h"
+
+namespace ech0 {
+
+/// Something that keeps models from running as well as they could here.
+struct Problem {
+    std::string what, remedy;
+};
+
+/// A disk that ech0 writes to.
+struct Disk {
+    std::string use;             ///< "cache", "current folder"
+    std::filesystem::path path;  ///< the folder, or the nearest above it that exists
+    int64_t free_bytes = 0, total_bytes = 0;
+};
+
+/// All that `doctor` knows of this machine.
+struct Checkup {
+    Probe probe;
+    std::vector<std::string> backends;  ///< of the engine
+    std::string engine;                 ///< its version
+    std::vector<Runtime> runtimes;
+    std::vector<Disk> disks;
+    bool has_home = true;  ///< HOME, or what stands in for it, is set
+    std::vector<Problem> problems;
+};
+
+/// Look at everything; measures the memory's speed anew (under 2 s).
+Checkup check_up();
+
+/// What is wrong by what is known, worst first.
+std::vector<Problem> find_problems(const Checkup& checkup);
+
+}  // namespace ech0
