@@ -90,9 +90,11 @@ private:
 }  // namespace
 
 std::string describe(const ReadBandwidth& read) {
-    return fmt::format("best of {} reads of {} by {} thread{}; median {:.1f} GB/s", read.n_passes,
-                       format_memory(read.buffer_bytes), read.n_threads, read.n_threads == 1 ? "" : "s",
-                       read.median_bytes_per_s / 1e9);
+    const std::string who = read.n_threads == 0   ? "the GPU's own kernels"
+                            : read.n_threads == 1 ? "1 thread"
+                                                  : fmt::format("{} threads", read.n_threads);
+    return fmt::format("best of {} reads of {} by {}; median {:.1f} GB/s", read.n_passes,
+                       format_memory(read.buffer_bytes), who, read.median_bytes_per_s / 1e9);
 }
 
 int64_t read_buffer_bytes(int64_t last_cache_bytes, int64_t available_bytes) {

@@ -12,7 +12,7 @@ struct ReadBandwidth {
     double median_bytes_per_s = 0, worst_bytes_per_s = 0;
     int64_t n_passes = 0;
     int64_t buffer_bytes = 0;
-    int n_threads = 0;
+    int n_threads = 0;  ///< of the processor; 0 if a GPU read
 };
 
 /// "best of 40 reads of 256.0 MiB by 2 threads; median 20.1 GB/s"

@@ -34,7 +34,7 @@ ReadBandwidth read_from(const Json& json) {
 bool plausible(const ReadBandwidth& read) {
     return std::isfinite(read.best_bytes_per_s) && read.worst_bytes_per_s > 0 &&
            read.worst_bytes_per_s <= read.median_bytes_per_s && read.median_bytes_per_s <= read.best_bytes_per_s &&
-           read.n_passes > 0 && read.buffer_bytes > 0 && read.n_threads > 0;
+           read.n_passes > 0 && read.buffer_bytes > 0 && read.n_threads >= 0;
 }
 
 }  // namespace

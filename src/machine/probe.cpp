@@ -1,6 +1,7 @@
 #include "machine/probe.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -9,16 +10,19 @@
 #include "ech0/units.h"
 #include "machine/bandwidth_file.h"
 #include "machine/budget.h"
+#include "machine/device_bandwidth.h"
 #include "machine/devices.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
 namespace {
 
+constexpr int64_t mib = int64_t{1} << 20, gib = int64_t{1} << 30;
+
 // Nothing where no folder can be had: then each run measures anew.
-std::optional<std::filesystem::path> bandwidth_file() {
+std::optional<std::filesystem::path> in_cache(const std::string& file) {
     try {
-        return cache_folder() / "machine.json";
+        return cache_folder() / file;
     } catch (const UsageError&) {
         return std::nullopt;
     }
@@ -32,17 +36,58 @@ void remember(const std::optional<std::filesystem::path>& file, const BandwidthK
     }
 }
 
-void add_read_bandwidth(Probe& probe, bool measure_anew) {
-    const Host& host = probe.host;
-    const BandwidthKey key{host.processor, host.cores, host.memory_total_bytes, engine_description()};
-    const std::optional<std::filesystem::path> file = bandwidth_file();
-    if (file && !measure_anew) probe.read = remembered_bandwidth(*file, key);
-    probe.read_remembered = probe.read.has_value();
-    if (probe.read) return;
-    const int64_t buffer_bytes = read_buffer_bytes(host.last_cache_bytes, ram_budget(host).bytes);
-    if (buffer_bytes == 0) return;
-    probe.read = measure_read_bandwidth(static_cast<int>(host.cores), buffer_bytes);
-    remember(file, key, *probe.read);
+/// Something that can be measured and remembered.
+struct Measurement {
+    std::string file;
+    BandwidthKey key;
+    std::function<std::optional<ReadBandwidth>()> measure;
+};
+
+std::optional<ReadBandwidth> result_of(const Measurement& measurement, bool anew) {
+    const std::optional<std::filesystem::path> file = in_cache(measurement.file);
+    if (file && !anew) {
+        if (std::optional<ReadBandwidth> known = remembered_bandwidth(*file, measurement.key)) return known;
+    }
+    const std::optional<ReadBandwidth> read = measurement.measure();
+    if (read) remember(file, measurement.key, *read);
+    return read;
+}
+
+Measurement by_processor(const Host& host) {
+    const auto measure = [&host]() -> std::optional<ReadBandwidth> {
+        const int64_t buffer_bytes = read_buffer_bytes(host.last_cache_bytes, ram_budget(host).bytes);
+        if (buffer_bytes == 0) return std::nullopt;
+        return measure_read_bandwidth(static_cast<int>(host.cores), buffer_bytes);
+    };
+    return {"machine.json", {host.processor, host.cores, host.memory_total_bytes, engine_description()}, measure};
+}
+
+Measurement by_device(const Device& device, const Host& host) {
+    const auto measure = [&device, &host]() -> std::optional<ReadBandwidth> {
+        const int64_t buffer_bytes = std::min(gib, device.memory_free_bytes / 4);
+        if (buffer_bytes < 32 * mib) return std::nullopt;
+        try {
+            return measure_device_bandwidth(device.name, buffer_bytes, static_cast<int>(host.cores));
+        } catch (const EngineError&) {  // a device that can't multiply is no reason to know nothing of the machine
+            return std::nullopt;
+        }
+    };
+    return {fmt::format("machine-{}.json", device.name),
+            {device.description, host.cores, device.memory_total_bytes, engine_description()},
+            measure};
+}
+
+// Of several cards each reads its layers while the others wait; the slowest is the one to count with.
+std::optional<ReadBandwidth> read_bandwidth(const Machine& machine, const Host& host, bool anew) {
+    const std::vector<Device> gpus = weight_devices(machine.devices);
+    if (gpus.empty()) return result_of(by_processor(host), anew);
+    std::optional<ReadBandwidth> slowest;
+    for (const Device& gpu : gpus) {
+        const std::optional<ReadBandwidth> read = result_of(by_device(gpu, host), anew);
+        if (!read) return std::nullopt;
+        if (!slowest || read->best_bytes_per_s < slowest->best_bytes_per_s) slowest = read;
+    }
+    return slowest;
 }
 
 // The memory that weights lie in is the card's where there is one of its own.
@@ -67,18 +112,14 @@ void describe_memory(Machine& machine, const Host& host) {
                                 format_memory(host.memory_total_bytes));
 }
 
-void describe_speed(Machine& machine, const Probe& probe) {
-    const bool on_cpu = machine.backend == "CPU";
-    if (!on_cpu && machine.backend != "Metal") {
-        machine.read_source = "not measured: the card's own memory is not what the processor reads";
-    } else if (!probe.read) {
+void describe_speed(Machine& machine, const std::optional<ReadBandwidth>& read) {
+    if (!read) {
         machine.read_source = "not measured: too little memory is free for a buffer that no cache holds";
-    } else {
-        machine.read_bytes_per_s = probe.read->best_bytes_per_s;
-        machine.read_source = describe(*probe.read);
-        if (!on_cpu) machine.read_source += "; the GPU may read faster";
-        machine.read_grade = Grade::measured;
+        return;
     }
+    machine.read_bytes_per_s = read->best_bytes_per_s;
+    machine.read_source = describe(*read);
+    machine.read_grade = Grade::measured;
 }
 
 }  // namespace
@@ -86,7 +127,6 @@ void describe_speed(Machine& machine, const Probe& probe) {
 Probe probe(bool measure_anew) {
     Probe probe;
     probe.host = probe_host();
-    add_read_bandwidth(probe, measure_anew);
     Machine& machine = probe.machine;
     machine.name = "this";
     machine.is_this = true;
@@ -96,7 +136,8 @@ Probe probe(bool measure_anew) {
     for (Device& device : machine.devices)  // ggml says of the processor that all of its memory is free
         if (device.kind == "cpu") device.memory_free_bytes = probe.host.memory_available_bytes;
     describe_memory(machine, probe.host);
-    describe_speed(machine, probe);
+    probe.read = read_bandwidth(machine, probe.host, measure_anew);
+    describe_speed(machine, probe.read);
     return probe;
 }
 

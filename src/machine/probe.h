@@ -12,8 +12,7 @@ namespace ech0 {
 struct Probe {
     Machine machine;
     Host host;
-    std::optional<ReadBandwidth> read;  ///< absent if there was too little memory to measure
-    bool read_remembered = false;       ///< from an earlier measurement
+    std::optional<ReadBandwidth> read;  ///< by what the weights run on; absent if it had too little memory to measure
 };
 
 Probe probe(bool measure_anew);

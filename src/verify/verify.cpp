@@ -9,11 +9,11 @@
 
 #include "base/sha256.h"
 #include "ech0/error.h"
+#include "machine/host.h"
 #include "runtime/engine.h"
 #include "verify/evaluation_text.h"
 #include "verify/greedy.h"
 #include "verify/interval.h"
-#include "verify/machine.h"
 #include "verify/overlap.h"
 #include "verify/retrieval.h"
 #include "verify/side_by_side.h"
@@ -57,7 +57,8 @@ Evidence describe_run(const std::vector<const Model*>& models, const EvaluationT
     evidence.overlap_with_calibration = overlap(text.content, calibration.text);
     evidence.engine = engine_description();
     evidence.command = options.command;
-    evidence.machine = describe_machine(options.n_threads > 0 ? options.n_threads : default_threads());
+    evidence.machine =
+        fmt::format("{}, {} threads", processor_name(), options.n_threads > 0 ? options.n_threads : default_threads());
     return evidence;
 }
 

@@ -1,0 +1,30 @@
+#include "machine/device_bandwidth.h"
+
+#include <doctest/doctest.h>
+
+#include "ech0/error.h"
+
+using namespace ech0;
+
+namespace {
+
+constexpr int64_t mib = int64_t{1} << 20;
+
+}  // namespace
+
+TEST_CASE("the engine's processor reads weights no faster than a plain reading loop, by much") {
+    const ReadBandwidth product = measure_device_bandwidth("CPU", 256 * mib, 2);
+    const ReadBandwidth loop = measure_read_bandwidth(2, 256 * mib);
+    CHECK(product.buffer_bytes == 256 * mib);
+    CHECK(product.n_threads == 2);
+    CHECK(product.n_passes >= 1);
+    CHECK(product.worst_bytes_per_s <= product.best_bytes_per_s);
+    // Converting and adding costs it something; a figure far off would mean that other bytes are counted than are read.
+    CHECK(product.best_bytes_per_s > 0.05 * loop.best_bytes_per_s);
+    CHECK(product.best_bytes_per_s < 1.5 * loop.best_bytes_per_s);
+}
+
+TEST_CASE("a device that is not there is an error that names it") {
+    CHECK_THROWS_WITH_AS(measure_device_bandwidth("CUDA7", 64 * mib, 1), "measure CUDA7: the engine has no such device",
+                         EngineError);
+}
