@@ -45,6 +45,7 @@ struct Model {
     int64_t n_expert = 0, n_expert_used = 0, n_swa = 0;
     std::vector<int64_t> n_ff, n_head, n_head_kv;
     int64_t n_embd_head_k = 0, n_embd_head_v = 0;
+    bool has_weights = true;       ///< false: a blueprint, shapes without weights
     bool tied_embeddings = false;  ///< no output.weight: the embedding serves as output too
     int64_t n_params = 0;          ///< weights in all tensors
     int64_t size_bytes = 0;        ///< all files together
@@ -54,6 +55,9 @@ struct Model {
     std::vector<Tensor> tensors;  ///< in file order
 
     const Tensor* find(std::string_view tensor_name) const;
+
+    /// For whoever is about to read the weights. @throws UsageError if there are none
+    void require_weights() const;
 
     /// Bytes of KV cache one more token of context costs, with K and V stored as f16 and no sliding window.
     int64_t kv_bytes_per_token() const;

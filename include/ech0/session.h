@@ -14,6 +14,7 @@ namespace ech0 {
 struct SessionOptions {
     int64_t n_ctx = 0;           ///< tokens of context; 0 = the model's own, at most 4096
     int64_t n_batch = 512;       ///< tokens per engine call
+    int64_t n_outputs = 0;       ///< most logits wanted of one batch, which buffers are made for; 0 = n_batch
     int n_threads = 0;           ///< 0 = all cores this process may use
     std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
@@ -54,7 +55,10 @@ public:
     /// @throws UsageError if a token is outside the vocabulary or the context would overflow; Interrupted
     std::span<const float> decode(std::span<const int32_t> tokens, int64_t first_logit);
 
-    void truncate(int64_t n_past);  ///< forget all tokens from position n_past on; 0 = all
+    /// Forget all tokens from position n_past on; 0 = all.
+    /// @throws EngineError if a sliding window has let go of what would be needed again: truncate(0) then, and start
+    /// over
+    void truncate(int64_t n_past);
     /// Forget `n_discard` tokens after the first `n_keep` and move the rest down (context shift).
     /// @return false if this model's memory can't be shifted
     bool shift(int64_t n_keep, int64_t n_discard);

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "ech0/error.h"
+#include "model/blueprint.h"
 #include "model/engine_rules.h"
 #include "model/gguf_file.h"
 #include "model/metadata.h"
@@ -166,6 +167,14 @@ void take_anatomy(Model& model, const GgufFile& first) {
     model.tied_embeddings = model.find("token_embd.weight") != nullptr && model.find("output.weight") == nullptr;
 }
 
+// A blueprint's own head has no vocabulary; it knows how large the head of a real file is.
+void take_blueprint(Model& model, const GgufFile& first) {
+    const std::optional<int64_t> head_bytes = find_integer(model.metadata, blueprint_head_key);
+    if (!find_string(model.metadata, blueprint_key) || !head_bytes) return;
+    model.has_weights = false;
+    model.size_bytes += *head_bytes - first.data_offset_bytes;
+}
+
 void take_sums(Model& model) {
     std::map<std::string, int64_t> elements_of_type;
     for (const Tensor& tensor : model.tensors) {
@@ -186,6 +195,14 @@ const Tensor* Model::find(std::string_view tensor_name) const {
     const auto found =
         std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == tensor_name; });
     return found == tensors.end() ? nullptr : &*found;
+}
+
+void Model::require_weights() const {
+    if (has_weights) return;
+    throw UsageError(fmt::format(
+        "{} is a blueprint, the shapes of a published model without its weights: only fit and inspect can read it; "
+        "everything else needs the model's file",
+        printable(asked)));
 }
 
 int64_t Model::kv_bytes_per_token() const {
@@ -216,6 +233,7 @@ Model read_model(std::string_view asked) {
     check_kind(model, parts[0]);
     check_parts(parts);
     take_sums(model);
+    take_blueprint(model, parts[0]);
     take_anatomy(model, parts[0]);
     check_engine_rules(model, parts[0]);
     return model;

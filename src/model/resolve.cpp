@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "ech0/error.h"
 #include "ech0/model.h"
+#include "model/blueprint.h"
 
 namespace ech0 {
 namespace {
@@ -93,6 +94,7 @@ std::vector<fs::path> resolve_model(std::string_view asked) {
         return resolve_split(file, *split);
     std::error_code failure;
     if (!fs::exists(fs::symlink_status(file, failure))) {
+        if (const Blueprint* const blueprint = find_blueprint(asked)) return {blueprint_file(*blueprint)};
         throw UsageError(fmt::format(
             "no model '{}': looked for a file of that name in {}; MODEL is the path of a .gguf file, or 'demo'",
             printable(asked, 400),

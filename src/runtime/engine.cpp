@@ -5,9 +5,11 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #ifdef __linux__
@@ -23,10 +25,13 @@ std::string log_last;
 std::string log_line;  // a message may arrive in pieces (GGML_LOG_LEVEL_CONT)
 bool log_echo = false;
 ggml_log_level log_level = GGML_LOG_LEVEL_NONE;
+bool log_kept = false;  // an EngineLog is listening
+std::string log_text;   // what it has heard
 
 void on_log(ggml_log_level level, const char* text, void*) {
     const std::lock_guard lock(log_mutex);
     if (log_echo) std::fputs(text, stderr);
+    if (log_kept) log_text += text;
     if (level != GGML_LOG_LEVEL_CONT) {
         log_level = level;
         log_line.clear();
@@ -63,6 +68,28 @@ void clear_engine_message() {
 
 EngineError engine_error(std::string_view doing) {
     return EngineError(fmt::format("cannot {}: {}", doing, last_engine_message()));
+}
+
+EngineLog::EngineLog() {
+    start_engine();
+    const std::lock_guard lock(log_mutex);
+    assert(!log_kept);
+    log_kept = true;
+    log_text.clear();
+}
+
+EngineLog::~EngineLog() {
+    const std::lock_guard lock(log_mutex);
+    log_kept = false;
+    log_text.clear();
+}
+
+std::vector<std::string> EngineLog::lines() const {
+    const std::lock_guard lock(log_mutex);
+    std::vector<std::string> lines;
+    std::istringstream text(log_text);
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    return lines;
 }
 
 std::string engine_description() {

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ech0/error.h"
 
@@ -18,6 +19,18 @@ void clear_engine_message();
 
 /// @return "cannot <doing>: <the engine's last words>"
 EngineError engine_error(std::string_view doing);
+
+/// While it lives, keeps what the engine says: some of its figures are told nowhere else. One at a time.
+class EngineLog {
+public:
+    EngineLog();
+    ~EngineLog();
+    EngineLog(const EngineLog&) = delete;
+    EngineLog& operator=(const EngineLog&) = delete;
+
+    /// All lines so far, without the newline.
+    std::vector<std::string> lines() const;
+};
 
 /// Name and version of the engine, for reports: "llama.cpp 0.1.0-dev (4df29be), ggml 0.20.0".
 std::string engine_description();

@@ -37,6 +37,18 @@ llama_model_ptr load_model(const Model& model) {
 }
 
 llama_context_ptr make_context(llama_model* model, const Model& info, const SessionOptions& options) {
+    llama_context_params params = context_params(info, options);
+    params.abort_callback = stop_requested;
+    llama_context_ptr ctx(llama_init_from_model(model, params));
+    if (!ctx)
+        throw engine_error(
+            fmt::format("create a context of {} tokens, K {}, V {}", params.n_ctx, options.type_k, options.type_v));
+    return ctx;
+}
+
+}  // namespace
+
+llama_context_params context_params(const Model& info, const SessionOptions& options) {
     llama_context_params params = llama_context_default_params();
     const int64_t n_ctx = options.n_ctx > 0
                               ? options.n_ctx
@@ -47,25 +59,22 @@ llama_context_ptr make_context(llama_model* model, const Model& info, const Sess
     if (n_batch < 1) throw UsageError(fmt::format("batch of {} tokens: must be at least 1", n_batch));
     params.n_ctx = static_cast<uint32_t>(n_ctx);
     params.n_batch = params.n_ubatch = static_cast<uint32_t>(n_batch);
+    params.n_outputs_max = static_cast<uint32_t>(std::clamp<int64_t>(options.n_outputs, 0, n_batch));
     params.n_threads = params.n_threads_batch = options.n_threads > 0 ? options.n_threads : default_threads();
     params.type_k = type_by_name(options.type_k);
     params.type_v = type_by_name(options.type_v);
-    params.abort_callback = stop_requested;
+    params.swa_full = false;  // a sliding window keeps the window, as llama-server has it
     params.no_perf = true;
-    llama_context_ptr ctx(llama_init_from_model(model, params));
-    if (!ctx)
-        throw engine_error(
-            fmt::format("create a context of {} tokens, K {}, V {}", n_ctx, options.type_k, options.type_v));
-    return ctx;
+    return params;
 }
 
-}  // namespace
-
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
+    model.require_weights();
     impl_->model = load_model(model);
     impl_->ctx = make_context(impl_->model.get(), model, options);
     impl_->vocab = llama_model_get_vocab(impl_->model.get());
     impl_->chat_template = model.chat_template;
+    impl_->n_swa = model.n_swa;
     impl_->n_batch = llama_n_batch(impl_->ctx.get());
 }
 
@@ -171,6 +180,8 @@ void Session::truncate(int64_t n_past) {
     const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
     if (n_past <= 0)
         llama_memory_clear(memory, true);
+    else if (impl_->n_swa > 0 && llama_memory_seq_pos_min(memory, 0) > std::max<int64_t>(0, n_past - impl_->n_swa))
+        throw EngineError("the sliding window has moved on: that part of the context is gone");
     else if (!llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(n_past), -1))
         throw EngineError("this model's memory can't forget part of its context");
     impl_->n_past = std::max<int64_t>(0, std::min(n_past, impl_->n_past));

@@ -13,8 +13,13 @@ struct Session::Impl {
     const llama_vocab* vocab = nullptr;
     std::string chat_template;
     int64_t n_past = 0;
+    int64_t n_swa = 0;  // tokens that layers with a sliding window look back; 0 = all do
     int64_t n_batch = 0;
     std::vector<float> logits;
 };
+
+/// What a Session asks of the engine; whoever predicts its memory asks the same.
+/// @throws UsageError if an option is out of range
+llama_context_params context_params(const Model& model, const SessionOptions& options);
 
 }  // namespace ech0

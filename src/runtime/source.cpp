@@ -8,6 +8,7 @@
 namespace ech0 {
 
 Source::Source(const Model& model) : model_(model) {
+    model.require_weights();
     for (const auto& file : model.files) files_.emplace_back(file);
 }
 
