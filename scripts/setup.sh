@@ -22,6 +22,7 @@ build    certificates:                        ca-certificates      -
 build    header:CLI/CLI.hpp                   libcli11-dev         cli11
 build    header:fmt/core.h                    libfmt-dev           fmt
 build    header:nlohmann/json.hpp             nlohmann-json3-dev   nlohmann-json
+build    eigen:                               libeigen3-dev        eigen
 build    header:openssl/evp.h                 libssl-dev           openssl@3
 build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
 test     header:doctest/doctest.h             doctest-dev          doctest
@@ -42,6 +43,7 @@ is_there() { # PROBE:WHAT
     case "$1" in
         command:*) has "$what" ;;
         header:*) has_header "$what" ;;
+        eigen:*) has_header Eigen/Core || has_header eigen3/Eigen/Core ;;
         python:*) python3 -c "import $what" > /dev/null 2>&1 ;;
         certificates:*) [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/ssl/cert.pem ] ||
             [ -s /etc/pki/tls/certs/ca-bundle.crt ] ;;

@@ -58,6 +58,12 @@ Footprint FootprintProbe::of(const SessionOptions& options) const {
         // "llama_kv_cache: size =  544.00 MiB (  4096 cells, …", once per kind of cache
         if (line.find(" cells,") != std::string::npos) footprint.kv_bytes += mib_after(line, "size =");
         footprint.compute_bytes += mib_after(line, "compute buffer size =");
+        // "graph nodes  = 1030 (with bs=512), 966 (with bs=1)"; or one figure for both
+        if (const size_t at = line.find("graph nodes"); at != std::string::npos) {
+            const size_t second = line.find("), ", at), first = line.find("= ", at);
+            footprint.n_nodes =
+                std::strtoll(line.c_str() + (second != std::string::npos ? second + 3 : first + 2), nullptr, 10);
+        }
         footprint.output_bytes += mib_after(line, "output buffer size =");
     }
     if (footprint.compute_bytes == 0 || footprint.output_bytes == 0)

@@ -17,6 +17,7 @@ struct Footprint {
     int64_t kv_bytes = 0;       ///< the whole cache, for n_ctx tokens
     int64_t compute_bytes = 0;  ///< scratch of one batch
     int64_t output_bytes = 0;   ///< logits
+    int64_t n_nodes = 0;        ///< operations of a graph for one token
 };
 
 /// A model whose metadata is loaded, to be asked about several contexts.

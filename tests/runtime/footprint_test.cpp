@@ -40,7 +40,7 @@ TEST_CASE("layers with a sliding window keep the window and a batch, not the who
     const Footprint found = gemma.at(32768);
     // global layers hold 32768 tokens, the others 1024 + a batch of 512, padded to 256
     CHECK(found.kv_bytes == per_token_and_layer * (n_global * 32768 + n_local * 1536));
-    CHECK(found.kv_bytes < all_global / 5);
+    CHECK(found.kv_bytes < all_global / 4);
 }
 
 TEST_CASE("every blueprint's shapes are ones that the engine can plan a context for") {

@@ -1,0 +1,259 @@
+#include "machine/kernels.h"
+
+#include <fmt/format.h>
+#include <ggml-alloc.h>
+#include <ggml-backend.h>
+#include <ggml-cpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/sha256.h"
+#include "ech0/error.h"
+#include "ech0/session.h"
+#include "machine/budget.h"
+#include "machine/devices.h"
+#include "machine/host.h"
+#include "model/blueprint.h"
+#include "runtime/engine.h"
+#include "runtime/footprint.h"
+#include "runtime/ggml_types.h"
+
+namespace ech0 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::json;
+
+constexpr int64_t n_cols = 4096;
+constexpr int64_t decode_bytes = 64 << 20;  // beyond the last cache of most processors
+constexpr int64_t prompt_rows = 2048, prompt_tokens = 128;
+constexpr double wanted_s = 0.06;
+constexpr int64_t n_kv = 2048, n_head = 32, n_head_kv = 8, n_embd_head = 128;  // of a model of 7e9 weights
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// The device that a model's weights go to, as the engine would choose it.
+ggml_backend_dev_t weight_device() {
+    start_engine();
+    const std::vector<Device> gpus = weight_devices(engine_devices());
+    ggml_backend_dev_t device = gpus.empty() ? ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)
+                                             : ggml_backend_dev_by_name(gpus.front().name.c_str());
+    if (device == nullptr) throw EngineError("measure kernels: the engine has no device");
+    return device;
+}
+
+/// A device at work.
+class Bench {
+public:
+    Bench(ggml_backend_dev_t device, int n_threads)
+        : device_(device), backend_(ggml_backend_dev_init(device, nullptr)) {
+        if (!backend_) throw engine_error("start the device");
+        ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(device);
+        const auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(
+            ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads"));
+        if (set != nullptr) set(backend_.get(), n_threads);
+    }
+
+    /// Best and worst seconds of some passes of the product weights x tokens.
+    std::pair<double, double> product(ggml_type type, int64_t n_rows, int64_t n_tokens) {
+        Graph graph;
+        ggml_tensor* weights = ggml_new_tensor_2d(graph.context.get(), type, n_cols, n_rows);
+        ggml_tensor* tokens = ggml_new_tensor_2d(graph.context.get(), GGML_TYPE_F32, n_cols, n_tokens);
+        ggml_tensor* result = ggml_mul_mat(graph.context.get(), weights, tokens);
+        ggml_build_forward_expand(graph.graph, result);
+        // The engine keeps weights in the first of these buffers whose device can multiply from it.
+        const ggml_backend_buffer_type_t place = weight_buffer_type(weights, result);
+        const ggml_backend_buffer_ptr held(
+            ggml_backend_buft_alloc_buffer(place, ggml_backend_buft_get_alloc_size(place, weights) + 4096));
+        if (!held) throw engine_error("get memory to measure kernels in");
+        ggml_backend_tensor_alloc(held.get(), weights, ggml_backend_buffer_get_base(held.get()));
+        ggml_backend_buffer_set_usage(held.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        fill(weights);
+        return run(graph, {tokens});
+    }
+
+    std::pair<double, double> attention(ggml_type type, int64_t n_tokens) {
+        Graph graph;
+        ggml_context* c = graph.context.get();
+        ggml_tensor* q = ggml_new_tensor_4d(c, GGML_TYPE_F32, n_embd_head, n_tokens, n_head, 1);
+        ggml_tensor* k = ggml_new_tensor_4d(c, type, n_embd_head, n_kv, n_head_kv, 1);
+        ggml_tensor* v = ggml_new_tensor_4d(c, type, n_embd_head, n_kv, n_head_kv, 1);
+        ggml_tensor* mask = ggml_new_tensor_4d(c, GGML_TYPE_F16, n_kv, GGML_PAD(n_tokens, 64), 1, 1);
+        ggml_tensor* out = ggml_flash_attn_ext(c, q, k, v, mask, 0.1F, 0, 0);
+        ggml_build_forward_expand(graph.graph, out);
+        if (!ggml_backend_dev_supports_op(device_, out))
+            throw EngineError(fmt::format("this device has no attention for a {} cache", type_label(type)));
+        return run(graph, {q, k, v, mask});
+    }
+
+private:
+    struct Graph {
+        ggml_context_ptr context{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
+        ggml_cgraph* graph = ggml_new_graph(context.get());
+    };
+
+    ggml_backend_buffer_type_t weight_buffer_type(ggml_tensor* weights, ggml_tensor* product) {
+        using GetExtra = ggml_backend_buffer_type_t* (*)(ggml_backend_dev_t);
+        const auto get_extra = reinterpret_cast<GetExtra>(ggml_backend_reg_get_proc_address(
+            ggml_backend_dev_backend_reg(device_), "ggml_backend_dev_get_extra_bufts"));
+        if (ggml_backend_buffer_type_t* extra = get_extra != nullptr ? get_extra(device_) : nullptr) {
+            for (; *extra != nullptr; extra++) {
+                const ggml_backend_buffer_ptr empty(ggml_backend_buft_alloc_buffer(*extra, 0));
+                weights->buffer = empty.get();
+                const bool can = ggml_backend_dev_supports_op(device_, product);
+                weights->buffer = nullptr;
+                if (can) return *extra;
+            }
+        }
+        return ggml_backend_dev_buffer_type(device_);
+    }
+
+    /// One row that is really quantized, for all rows: kernels don't care which numbers they are, as long as they are.
+    static void fill(ggml_tensor* weights) {
+        const auto type = weights->type;
+        std::vector<float> row(static_cast<size_t>(n_cols)), ones(row.size(), 1.0F);
+        for (size_t i = 0; i < row.size(); i++) row[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i)));
+        const size_t row_bytes = ggml_row_size(type, n_cols);
+        std::vector<uint8_t> all(row_bytes * static_cast<size_t>(weights->ne[1]));
+        ggml_quantize_init(type);
+        if (ggml_is_quantized(type))
+            ggml_quantize_chunk(type, row.data(), all.data(), 0, 1, n_cols, ones.data());
+        else
+            from_float(type, row.data(), reinterpret_cast<std::byte*>(all.data()), n_cols);
+        for (size_t at = row_bytes; at < all.size(); at += row_bytes)
+            std::copy_n(all.begin(), row_bytes, all.begin() + static_cast<std::ptrdiff_t>(at));
+        ggml_backend_tensor_set(weights, all.data(), 0, all.size());
+    }
+
+    std::pair<double, double> run(const Graph& graph, const std::vector<ggml_tensor*>& inputs) {
+        const ggml_backend_buffer_ptr rest(ggml_backend_alloc_ctx_tensors(graph.context.get(), backend_.get()));
+        if (!rest) throw engine_error("get memory to measure kernels in");
+        for (ggml_tensor* input : inputs) {
+            const std::vector<uint8_t> zeros(ggml_nbytes(input), 0);
+            ggml_backend_tensor_set(input, zeros.data(), 0, zeros.size());
+        }
+        std::vector<double> seconds;
+        const Clock::time_point begin = Clock::now();
+        // The first pass wakes threads and fills tables.
+        for (int pass = 0; pass < 4 || (seconds_since(begin) < wanted_s && pass < 64); pass++) {
+            const Clock::time_point start = Clock::now();
+            if (ggml_backend_graph_compute(backend_.get(), graph.graph) != GGML_STATUS_SUCCESS)
+                throw engine_error("run a kernel");
+            if (pass > 0) seconds.push_back(seconds_since(start));
+        }
+        std::sort(seconds.begin(), seconds.end());
+        return {seconds.front(), seconds[seconds.size() / 2]};
+    }
+
+    ggml_backend_dev_t device_;
+    ggml_backend_ptr backend_;
+};
+
+/// Nearly all of this model's time is overhead: many layers, hardly any weights.
+Blueprint hollow_model() {
+    Blueprint b;
+    b.name = b.title = b.family = "hollow";
+    b.architecture = "llama";
+    b.n_layer = 24;
+    b.n_embd = b.n_ff = b.n_embd_head = b.n_rot = 64;
+    b.n_head = b.n_head_kv = 1;
+    b.n_vocab = 32;
+    b.n_ctx_train = 256;
+    b.tied_embeddings = true;
+    b.rope_freq_base = 10000;
+    b.rms_eps = 1e-5;
+    b.head_bytes = 1;
+    return b;
+}
+
+double measure_overhead(int n_threads) {
+    const std::filesystem::path folder = cache_folder() / "blueprints";
+    std::filesystem::create_directories(folder);
+    const std::filesystem::path file = folder / "hollow.gguf";
+    write_blueprint(hollow_model(), file);
+    Model model = read_model(file.string());
+    const int64_t n_nodes = FootprintProbe(model).of({.n_ctx = 256, .n_outputs = 1}).n_nodes;
+    model.has_weights = true;  // zeros will do
+    Session session(model, {.n_ctx = 256, .n_outputs = 1, .n_threads = n_threads});
+    const std::vector<int32_t> token = {1};
+    std::vector<double> seconds;
+    for (int i = 0; i < 64; i++) {
+        const Clock::time_point begin = Clock::now();
+        session.decode(token, 0);
+        seconds.push_back(seconds_since(begin));
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2] / static_cast<double>(n_nodes);
+}
+
+}  // namespace
+
+Kernels::Kernels(int n_threads) : n_threads_(n_threads > 0 ? n_threads : default_threads()) {
+    device_ = ggml_backend_dev_name(weight_device());
+    key_ = fmt::format("{} {} {} {}", processor_name(), ggml_backend_dev_description(weight_device()),
+                       engine_description(), n_threads_);
+    file_ = cache_folder() / fmt::format("kernels-{}.json", sha256(key_).substr(0, 12));
+    if (!std::filesystem::exists(file_)) return;
+    const json known = json::parse(read_file(file_), nullptr, false);
+    if (!known.is_object() || known.value("key", "") != key_) return;
+    for (const auto& [type, speed] : known.value("types", json::object()).items())
+        speeds_[type_by_name(type)] = {speed.value("read_bytes_per_s", 0.0), speed.value("flops_per_s", 0.0),
+                                       speed.value("spread", 0.0)};
+    for (const auto& [type, flops] : known.value("attention", json::object()).items())
+        attention_[type_by_name(type)] = flops.get<double>();
+    overhead_s_ = known.value("overhead_s_per_node", 0.0);
+}
+
+const KernelSpeed& Kernels::of(ggml_type type) {
+    const auto known = speeds_.find(type);
+    if (known != speeds_.end() && known->second.read_bytes_per_s > 0) return known->second;
+    Bench bench(weight_device(), n_threads_);
+    const auto row_bytes = static_cast<int64_t>(ggml_row_size(type, n_cols));
+    const int64_t n_rows = decode_bytes / row_bytes / 64 * 64;
+    const auto [best, median] = bench.product(type, n_rows, 1);
+    const double prompt_s = bench.product(type, prompt_rows, prompt_tokens).second;
+    KernelSpeed speed;
+    speed.read_bytes_per_s = static_cast<double>(n_rows * row_bytes) / median;
+    speed.flops_per_s = 2.0 * static_cast<double>(n_cols * prompt_rows * prompt_tokens) / prompt_s;
+    speed.spread = median / best - 1;
+    changed_ = true;
+    return speeds_[type] = speed;
+}
+
+double Kernels::attention_flops_per_s(ggml_type kv_type) {
+    double& flops = attention_[kv_type];
+    if (flops <= 0) {
+        const double seconds = Bench(weight_device(), n_threads_).attention(kv_type, 1).second;
+        flops = 4.0 * static_cast<double>(n_kv * n_head * n_embd_head) / seconds;
+        changed_ = true;
+    }
+    return flops;
+}
+
+double Kernels::overhead_s_per_node() {
+    if (overhead_s_ <= 0) {
+        overhead_s_ = measure_overhead(n_threads_);
+        changed_ = true;
+    }
+    return overhead_s_;
+}
+
+void Kernels::remember() const {
+    if (!changed_) return;
+    json types = json::object(), attention = json::object();
+    for (const auto& [type, s] : speeds_)
+        types[type_label(static_cast<ggml_type>(type))] = {
+            {"read_bytes_per_s", s.read_bytes_per_s}, {"flops_per_s", s.flops_per_s}, {"spread", s.spread}};
+    for (const auto& [type, flops] : attention_) attention[type_label(static_cast<ggml_type>(type))] = flops;
+    const json all = {{"key", key_}, {"types", types}, {"attention", attention}, {"overhead_s_per_node", overhead_s_}};
+    std::filesystem::create_directories(file_.parent_path());
+    write_file(file_, all.dump(1));
+}
+
+}  // namespace ech0
