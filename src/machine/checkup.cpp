@@ -116,6 +116,16 @@ Found few_cores(const Checkup& checkup) {
         "allow it more where that was set: taskset, docker run --cpus, CPUQuota= of a systemd unit"};
 }
 
+// Half of the cores idle is enough to read memory at nearly full speed; with less, the measurement is of the others
+// too.
+Found busy_processor(const Checkup& checkup) {
+    const Host& host = checkup.probe.host;
+    if (host.load_average <= 0.5 * static_cast<double>(host.cores_total)) return std::nullopt;
+    return Problem{fmt::format("other programs are busy (load {:.1f} on {} cores): the speeds measured are too low",
+                               host.load_average, host.cores_total),
+                   "run 'ech0 doctor' again when they have ended; models run slower beside them too"};
+}
+
 Found no_home(const Checkup& checkup) {
     if (checkup.has_home) return std::nullopt;
     return Problem{"neither HOME nor ECH0_CACHE is set: nothing can be remembered or fetched",
@@ -151,7 +161,7 @@ void add_disk(Checkup& checkup, const char* use, fs::path folder) {
 std::vector<Problem> find_problems(const Checkup& checkup) {
     std::vector<Problem> problems;
     for (const auto look : {no_memory, memory_limit, address_space_limit, idle_gpu, slow_kernels, crowded_memory,
-                            busy_swap, few_cores, metal_default, no_home})
+                            busy_swap, few_cores, busy_processor, metal_default, no_home})
         if (Found found = look(checkup)) problems.push_back(std::move(*found));
     for (Problem& full : full_disks(checkup)) problems.push_back(std::move(full));
     return problems;

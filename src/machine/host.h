@@ -17,6 +17,7 @@ struct Host {
     int64_t cores_total = 0;                   ///< physical
     int64_t cores = 0;                         ///< of those, what this process may use
     std::string cores_limit;                   ///< what keeps it from the others, in words
+    double load_average = 0;                   ///< programs that wanted to run in the last minute
     int64_t last_cache_bytes = 0;              ///< of the largest cache; each group of cores may have one
 
     int64_t memory_total_bytes = 0, memory_available_bytes = 0;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -106,6 +107,7 @@ Host probe_host() {
     host.processor_flags = processor_flags_in(read_system_text("/proc/cpuinfo"));
     host.last_cache_bytes = last_cache_bytes();
     host.gpu_makers = cards();
+    getloadavg(&host.load_average, 1);
     probe_cores(host);
     probe_memory(host);
     return host;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "machine/host.h"
@@ -67,6 +68,7 @@ Host probe_host() {
     host.cores = number("hw.perflevel0.physicalcpu").value_or(number("hw.physicalcpu").value_or(host.cores_total));
     host.last_cache_bytes = std::max({number("hw.perflevel0.l2cachesize").value_or(0),
                                       number("hw.l2cachesize").value_or(0), number("hw.l3cachesize").value_or(0)});
+    getloadavg(&host.load_average, 1);
     probe_memory(host);
     return host;
 }

@@ -85,6 +85,7 @@ Json memory_limit_json(const std::optional<MemoryLimit>& limit) {
 Json host_json(const Host& host) {
     return {{"processor", host.processor},
             {"cores_total", host.cores_total},
+            {"load_average", host.load_average},
             {"last_cache_bytes", host.last_cache_bytes},
             {"swap_total_bytes", host.swap_total_bytes},
             {"swap_used_bytes", host.swap_used_bytes},

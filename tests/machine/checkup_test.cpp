@@ -101,6 +101,14 @@ TEST_CASE("cores that this process may not use are a problem") {
     CHECK(has(only_problem(checkup), "2 of 8 cores: taskset"));
 }
 
+TEST_CASE("a busy processor is a problem: what is measured beside it is too low") {
+    Checkup checkup = healthy();
+    checkup.probe.host.load_average = 3.9;
+    CHECK(find_problems(checkup).empty());
+    checkup.probe.host.load_average = 5;
+    CHECK(has(only_problem(checkup), "load 5.0 on 8 cores"));
+}
+
 TEST_CASE("Metal's default limit is mentioned with the command that widens it") {
     Checkup checkup = healthy();
     checkup.probe.machine.backend = "Metal";

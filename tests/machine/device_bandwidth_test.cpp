@@ -13,14 +13,15 @@ constexpr int64_t mib = int64_t{1} << 20;
 }  // namespace
 
 TEST_CASE("the engine's processor reads weights no faster than a plain reading loop, by much") {
-    const ReadBandwidth product = measure_device_bandwidth("CPU", 256 * mib, 2);
-    const ReadBandwidth loop = measure_read_bandwidth(2, 256 * mib);
+    const ReadBandwidth product = measure_device_bandwidth("CPU", 256 * mib, 1);
+    const ReadBandwidth loop = measure_read_bandwidth(1, 256 * mib);
     CHECK(product.buffer_bytes == 256 * mib);
-    CHECK(product.n_threads == 2);
+    CHECK(product.n_threads == 1);
     CHECK(product.n_passes >= 1);
     CHECK(product.worst_bytes_per_s <= product.best_bytes_per_s);
-    // Converting and adding costs it something; a figure far off would mean that other bytes are counted than are read.
-    CHECK(product.best_bytes_per_s > 0.05 * loop.best_bytes_per_s);
+    // One thread each: the engine spins between operations, which on a busy machine measures the others. Converting and
+    // adding costs it something; a figure far off would mean that other bytes are counted than are read.
+    CHECK(product.best_bytes_per_s > 0.2 * loop.best_bytes_per_s);
     CHECK(product.best_bytes_per_s < 1.5 * loop.best_bytes_per_s);
 }
 
