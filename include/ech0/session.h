@@ -16,6 +16,7 @@ struct SessionOptions {
     int64_t n_batch = 512;       ///< tokens per engine call
     int64_t n_outputs = 0;       ///< most logits wanted of one batch, which buffers are made for; 0 = n_batch
     int n_threads = 0;           ///< 0 = all cores this process may use
+    bool mapped = false;         ///< weights stay in the file and come in as they are read: for more than memory holds
     std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
 };

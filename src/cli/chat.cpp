@@ -12,6 +12,7 @@
 #include "cli/line_reader.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "machine/budget.h"
 #include "report/chat.h"
 #include "runtime/conversation.h"
 
@@ -191,7 +192,10 @@ int chat(const Arguments& arguments) {
     check(arguments.conversation);
     const std::optional<std::string> prompt = one_prompt(arguments);
     const Model model = read_model(arguments.model);
-    Session session(model, arguments.session);
+    SessionOptions options = arguments.session;
+    options.n_outputs = 1;
+    options.mapped = !fits_memory(model);
+    Session session(model, options);
     Conversation conversation(session, arguments.conversation);
     check_interrupt();
     if (session.n_ctx() > model.n_ctx_train)

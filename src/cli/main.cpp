@@ -23,6 +23,7 @@ void add_commands(CommandLine& line) {
     add_demo(line);
     add_optimize(line);
     add_doctor(line);
+    add_fit(line);
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);

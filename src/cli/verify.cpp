@@ -109,6 +109,8 @@ void add_measure_alone(CommandLine& line) {
     command->add_option("--generate", options.n_generate)->check(CLI::PositiveNumber);
     command->add_option("--ctx", options.n_ctx)->check(CLI::PositiveNumber);
     command->add_option("--threads", options.n_threads);
+    command->add_option("--type-k", options.type_k);
+    command->add_option("--type-v", options.type_v);
 }
 
 }  // namespace ech0

@@ -92,6 +92,17 @@ MemoryBudget ram_budget(const Host& host) {
                                        [](const Bound& a, const Bound& b) { return a.bytes < b.bytes; }));
 }
 
+bool fits_memory(std::span<const Model* const> models) {
+    int64_t bytes = 0;
+    for (const Model* model : models) bytes += model->tensor_bytes;
+    return bytes < ram_budget(probe_host()).bytes;
+}
+
+bool fits_memory(const Model& model) {
+    const Model* const one = &model;
+    return fits_memory(std::span(&one, 1));
+}
+
 MemoryBudget gpu_budget(const Host& host, const std::vector<Device>& gpus) {
     if (gpus.front().backend == "Metal") return metal_budget(host, gpus.front());
     return gpus.front().kind == "gpu" ? vram_budget(gpus) : shared_budget(host, gpus.front());

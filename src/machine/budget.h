@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ech0/machine.h"
+#include "ech0/model.h"
 #include "machine/host.h"
 
 namespace ech0 {
@@ -25,6 +27,10 @@ int64_t headroom_bytes(int64_t memory_total_bytes);
 
 /// In RAM: the least of what the machine has available, what our control group may still take, and ulimit -v.
 MemoryBudget ram_budget(const Host& host);
+
+/// Do these models' weights together fit into what is free now?
+bool fits_memory(std::span<const Model* const> models);
+bool fits_memory(const Model& model);
 
 /// In the memory of GPUs, over which the engine spreads a model: what they have free, less 1 GiB each as llama.cpp's
 /// --fit leaves. Metal's figure is a limit with the system's reserve already taken off: it counts as it is.

@@ -2,6 +2,7 @@
 
 #include "ech0/error.h"
 #include "ech0/session.h"
+#include "machine/budget.h"
 #include "runtime/conversation.h"
 
 namespace ech0 {
@@ -10,6 +11,8 @@ namespace {
 std::string answer_of(const Model& model, const std::string& prompt, int64_t n_tokens, int n_threads) {
     SessionOptions options;
     options.n_threads = n_threads;
+    options.n_outputs = 1;
+    options.mapped = !fits_memory(model);
     Session session(model, options);
     ConversationOptions talk;
     talk.n_predict = n_tokens;

@@ -315,4 +315,28 @@ Quality original_perplexity(std::string_view model, std::string_view family, int
     return quality;
 }
 
+double ln_perplexity_by_size(int64_t n_params) {
+    static const double slope = [] {
+        std::map<std::string, std::map<std::string, std::pair<double, double>>> families;
+        for (size_t i = 0; i < data().measures.size(); i++) {
+            const QualityMeasure& m = data().measures[i];
+            if (m.perplexity_original > 0 && data().n_params[i] > 0 && m.text.find("WikiText-2") != std::string::npos)
+                families[m.family][m.model] = {std::log(data().n_params[i]), std::log(m.perplexity_original)};
+        }
+        double above = 0, below = 0;
+        for (const auto& [family, models] : families) {
+            double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+            for (const auto& [model, point] : models) {
+                n++;
+                x += point.first, y += point.second;
+                xx += point.first * point.first, xy += point.first * point.second;
+            }
+            above += xy - x * y / n;
+            below += xx - x * x / n;
+        }
+        return below > 0 ? above / below : 0;
+    }();
+    return slope * std::log(static_cast<double>(n_params));
+}
+
 }  // namespace ech0

@@ -76,4 +76,8 @@ Quality quality_of_preset(const QualityCurve& curve, std::string_view model, int
 /// The original's own perplexity on WikiText-2, published, or predicted from published ones of its family and size.
 Quality original_perplexity(std::string_view model, std::string_view family, int64_t n_params);
 
+/// The part of ln(perplexity) that follows from size: the common slope over ln(N) of all families with two published
+/// sizes or more, times ln(N). Only differences of it mean something.
+double ln_perplexity_by_size(int64_t n_params);
+
 }  // namespace ech0

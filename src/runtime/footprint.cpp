@@ -66,7 +66,7 @@ Footprint FootprintProbe::of(const SessionOptions& options) const {
         }
         footprint.output_bytes += mib_after(line, "output buffer size =");
     }
-    if (footprint.compute_bytes == 0 || footprint.output_bytes == 0)
+    if (footprint.compute_bytes == 0 || footprint.n_nodes == 0)
         throw EngineError("the engine did not tell the sizes of its buffers: its words have changed");
     return footprint;
 }

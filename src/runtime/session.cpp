@@ -19,10 +19,13 @@ constexpr int64_t default_n_ctx = 4096;
 
 bool stop_requested(void*) { return interrupted(); }
 
-llama_model_ptr load_model(const Model& model) {
+llama_model_ptr load_model(const Model& model, bool mapped) {
     start_engine();
     clear_engine_message();
     llama_model_params params = llama_model_default_params();
+    // A mapped file beside weights that the engine has rearranged for the processor would count twice.
+    params.load_mode = mapped ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    params.use_extra_bufts = !mapped;
     std::vector<std::string> paths;
     for (const auto& file : model.files) paths.push_back(file.string());
     std::vector<const char*> names;
@@ -70,7 +73,7 @@ llama_context_params context_params(const Model& info, const SessionOptions& opt
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
     model.require_weights();
-    impl_->model = load_model(model);
+    impl_->model = load_model(model, options.mapped);
     impl_->ctx = make_context(impl_->model.get(), model, options);
     impl_->vocab = llama_model_get_vocab(impl_->model.get());
     impl_->chat_template = model.chat_template;

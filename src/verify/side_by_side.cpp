@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 #include "ech0/error.h"
+#include "machine/budget.h"
 #include "runtime/divergence.h"
 #include "runtime/engine.h"
 
@@ -18,7 +19,10 @@ constexpr int64_t n_batch = 512;
 
 std::vector<Session> open_sessions(const Model& original, std::span<const Model> candidates,
                                    const SideBySideOptions& options) {
-    const SessionOptions session{.n_ctx = options.n_ctx, .n_batch = n_batch, .n_threads = options.n_threads};
+    std::vector<const Model*> all = {&original};
+    for (const Model& candidate : candidates) all.push_back(&candidate);
+    const SessionOptions session{
+        .n_ctx = options.n_ctx, .n_batch = n_batch, .n_threads = options.n_threads, .mapped = !fits_memory(all)};
     std::vector<Session> sessions;
     sessions.emplace_back(original, session);
     for (const Model& candidate : candidates) {

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
+#include "machine/budget.h"
 
 namespace ech0 {
 namespace {
@@ -46,7 +47,7 @@ Speed run_alone(const std::filesystem::path& program, const std::string& model, 
     const ChildResult child =
         run_child(program, {measure_alone_command, model, "--prompt", std::to_string(options.n_prompt), "--generate",
                             std::to_string(options.n_generate), "--ctx", std::to_string(options.n_ctx), "--threads",
-                            std::to_string(options.n_threads)});
+                            std::to_string(options.n_threads), "--type-k", options.type_k, "--type-v", options.type_v});
     if (child.exit_status != 0) {
         throw EngineError(fmt::format("measure {} alone: {} {} ended with status {}: {}", model, program.string(),
                                       measure_alone_command, child.exit_status, printable(child.errors, 500)));
@@ -62,7 +63,12 @@ Speed run_alone(const std::filesystem::path& program, const std::string& model, 
 
 Speed measure_speed(const Model& model, const SpeedOptions& options) {
     const int64_t n_needed = options.n_prompt + options.n_generate;
-    Session session(model, {.n_ctx = std::max(options.n_ctx, n_needed), .n_threads = options.n_threads});
+    Session session(model, {.n_ctx = std::max(options.n_ctx, n_needed),
+                            .n_outputs = 1,
+                            .n_threads = options.n_threads,
+                            .mapped = !fits_memory(model),
+                            .type_k = options.type_k,
+                            .type_v = options.type_v});
     const std::vector<int32_t> tokens = some_tokens(n_needed, session.n_vocab());
     session.decode(std::span(tokens).first(1), 0);
     session.truncate(0);

@@ -16,7 +16,8 @@ struct SpeedOptions {
     int64_t n_prompt = 512;
     int64_t n_generate = 64;
     int64_t n_ctx = 2048;
-    int n_threads = 0;  ///< 0 = all cores
+    int n_threads = 0;                           ///< 0 = all cores
+    std::string type_k = "f16", type_v = "f16";  ///< of the KV cache
 };
 
 struct Speed {

@@ -9,6 +9,7 @@
 
 #include "base/sha256.h"
 #include "ech0/error.h"
+#include "machine/budget.h"
 #include "machine/host.h"
 #include "runtime/engine.h"
 #include "verify/evaluation_text.h"
@@ -112,8 +113,9 @@ void set_greedy(Evidence& evidence, const std::vector<const Model*>& models, con
     const auto n_steps = static_cast<int64_t>(models.size()) * greedy_n_tokens;
     std::vector<Tokens> wanted;
     for (size_t m = 0; m < models.size(); ++m) {
-        Session session(*models[m],
-                        {.n_ctx = 64, .n_threads = options.n_threads});  // its model serves, its context idles
+        Session session(*models[m], {.n_ctx = 64,
+                                     .n_threads = options.n_threads,
+                                     .mapped = !fits_memory(*models[m])});  // its model serves, its context idles
         const std::vector<Tokens> prompts = pick_prompts(session, text.content, greedy_n_prompts, greedy_prompt_tokens);
         const std::vector<Tokens> said =
             continue_greedily(session, prompts, greedy_n_tokens, options.n_threads, [&](int64_t step) {
@@ -137,7 +139,8 @@ void set_retrieval(Evidence& evidence, const std::vector<const Model*>& models, 
     evidence.workload.retrieval_n_ctx = retrieval.n_ctx;
     for (size_t m = 0; m < models.size(); ++m) {
         if (progress) progress("retrieve facts", static_cast<int64_t>(m), static_cast<int64_t>(models.size()));
-        Session session(*models[m], {.n_ctx = retrieval.n_ctx, .n_threads = options.n_threads});
+        Session session(*models[m],
+                        {.n_ctx = retrieval.n_ctx, .n_threads = options.n_threads, .mapped = !fits_memory(*models[m])});
         measured(evidence, m).retrieval = measure_retrieval(session, text.content, retrieval);
     }
 }

@@ -1,0 +1,103 @@
+#include "fit/choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace ech0 {
+namespace {
+
+// Losses nearer than this can't be told apart by a measurement of usual length (docs/quality.md: below 0.01 nats a
+// difference of perplexities shows an order of magnitude).
+constexpr double same_loss = 0.005;
+
+std::string how_known(const std::map<std::string, Quality>& originals) {
+    std::string words = "models are compared by expected perplexity, that of the original on WikiText-2 times e^KL:";
+    for (const auto& [model, quality] : originals)
+        words += fmt::format(" {} {:.2f} ({});", model, quality.perplexity_original, quality.source);
+    words.back() = '.';
+    return words;
+}
+
+/// What a rounded cache costs is not in `loss`, so a smaller cache is no better, and a plain one is never beaten by it.
+bool beats(const FitOption& a, const FitOption& b) {
+    if (a.kv_rank > b.kv_rank) return false;
+    const auto no_worse = [](double x, double y) { return x <= y * (1 + 1e-9); };
+    const double a_speed = a.speed.tokens_per_s.value, b_speed = b.speed.tokens_per_s.value;
+    const auto a_bytes = static_cast<double>(a.memory.total_bytes()),
+               b_bytes = static_cast<double>(b.memory.total_bytes());
+    const bool nowhere_worse = a.loss <= b.loss + 1e-9 && no_worse(b_speed, a_speed) && no_worse(a_bytes, b_bytes);
+    return nowhere_worse && (a.loss < b.loss - 1e-6 || a_speed > b_speed * 1.001 || a_bytes < b_bytes * 0.999);
+}
+
+/// Better for somebody who wants quality first: less loss, or as little and faster. The same file with the cache that
+/// was asked for first.
+bool better(const FitOption& a, const FitOption& b) {
+    if (a.model == b.model && a.preset == b.preset) return a.kv_rank < b.kv_rank;
+    if (std::abs(a.loss - b.loss) > same_loss) return a.loss < b.loss;
+    if (a.speed.tokens_per_s.value != b.speed.tokens_per_s.value)
+        return a.speed.tokens_per_s.value > b.speed.tokens_per_s.value;
+    return a.memory.total_bytes() < b.memory.total_bytes();
+}
+
+template <typename Wanted, typename Better>
+std::optional<size_t> best(const std::vector<FitOption>& options, const Wanted& wanted, const Better& is_better) {
+    std::optional<size_t> found;
+    for (size_t i = 0; i < options.size(); i++)
+        if (wanted(options[i]) && (!found || is_better(options[i], options[*found]))) found = i;
+    return found;
+}
+
+}  // namespace
+
+std::string set_losses(std::vector<FitOption>& options, const std::vector<std::string>& families) {
+    std::map<std::string, Quality> originals;
+    for (size_t i = 0; i < options.size(); i++)
+        if (!originals.contains(options[i].model))
+            originals[options[i].model] = original_perplexity(options[i].model, families[i], options[i].n_params);
+    const bool one_family = std::set<std::string>(families.begin(), families.end()).size() == 1;
+    const bool all_known = std::all_of(originals.begin(), originals.end(),
+                                       [](const auto& entry) { return entry.second.perplexity_original > 0; });
+    for (FitOption& option : options) {
+        option.loss = option.quality.kl_divergence;
+        if (originals.size() < 2) continue;
+        option.loss += one_family && all_known ? std::log(originals.at(option.model).perplexity_original)
+                                               : ln_perplexity_by_size(option.n_params);
+    }
+    if (originals.size() < 2) return "";
+    if (one_family && all_known) return how_known(originals);
+    return "models are compared by how perplexity falls with size in published families, which is a guess for any one "
+           "model: perplexities of different vocabularies can't be compared";
+}
+
+void mark_front(std::vector<FitOption>& options) {
+    for (FitOption& option : options) {
+        option.on_front = option.fits && std::none_of(options.begin(), options.end(), [&](const FitOption& other) {
+                              return other.fits && &other != &option && beats(other, option);
+                          });
+    }
+}
+
+std::optional<size_t> choose(const std::vector<FitOption>& options, Prefer prefer, double min_tokens_per_s) {
+    const auto usable = [&](const FitOption& o) { return o.fits && o.speed.tokens_per_s.value >= min_tokens_per_s; };
+    const auto fast_enough = [&](const FitOption& o) {
+        return usable(o) && o.speed.tokens_per_s.value >= reading_tokens_per_s;
+    };
+    const auto close = [&](const FitOption& o) { return usable(o) && o.quality.kl_divergence <= close_kl; };
+    const auto faster = [](const FitOption& a, const FitOption& b) {
+        return a.speed.tokens_per_s.value > b.speed.tokens_per_s.value;
+    };
+    std::optional<size_t> found;
+    if (prefer == Prefer::speed) found = best(options, close, faster);
+    if (prefer == Prefer::balanced) {
+        found = best(options, fast_enough, better);
+        // Nothing reads along: then the fastest that is still itself.
+        if (!found) found = best(options, close, faster);
+    }
+    return found ? found : best(options, usable, better);
+}
+
+}  // namespace ech0

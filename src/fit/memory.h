@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ech0/model.h"
+#include "plan/presets.h"
+#include "runtime/footprint.h"
+
+namespace ech0 {
+
+/// What a running model takes, in parts.
+struct MemoryParts {
+    int64_t weights_bytes = 0;  ///< as loaded
+    int64_t kv_bytes = 0;       ///< the cache of the whole context
+    int64_t compute_bytes = 0;  ///< scratch of a batch, and the logits
+    int64_t runtime_bytes = 0;  ///< the program itself and the vocabulary's tables
+
+    int64_t total_bytes() const { return weights_bytes + kv_bytes + compute_bytes + runtime_bytes; }
+};
+
+/// @param in_ram  the weights lie in the same memory as the program: a GPU's own holds no program
+MemoryParts memory_of(const Model& model, const Preset& preset, const Footprint& footprint, bool in_ram);
+
+}  // namespace ech0
