@@ -5,6 +5,7 @@
 // One per subcommand, each in its own file; main calls them in the order of the help.
 namespace ech0 {
 
+void add_bench(CommandLine& line);
 void add_calibrate(CommandLine& line);
 void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);

@@ -28,6 +28,7 @@ void add_commands(CommandLine& line) {
     add_calibrate(line);
     add_compress(line);
     add_verify(line);
+    add_bench(line);
     add_chat(line);
     add_measure_alone(line);
 }

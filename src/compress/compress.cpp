@@ -319,6 +319,7 @@ Effort effort_of(int effort) {
 
 Artifact compress(const Model& model, const CompressOptions& options, const Progress& progress) {
     const auto began = std::chrono::steady_clock::now();
+    model.require_weights();
     start_engine();
     effort_of(options.effort);
     const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);

@@ -167,6 +167,18 @@ std::vector<Problem> find_problems(const Checkup& checkup) {
     return problems;
 }
 
+namespace {
+
+void add_scores(Checkup& checkup) {
+    const std::vector<Score> scores = read_scores();
+    for (const char* kind : {"tokens_per_s", "prompt_tokens_per_s", "memory_bytes"}) {
+        const HitRate rate = hit_rate(scores, kind, checkup.probe.host.processor);
+        if (rate.n > 0) checkup.scores.push_back({kind, rate});
+    }
+}
+
+}  // namespace
+
 Checkup check_up() {
     Checkup checkup;
     checkup.probe = probe(true);
@@ -180,6 +192,7 @@ Checkup check_up() {
     }
     std::error_code failure;
     add_disk(checkup, "current folder", fs::current_path(failure));
+    if (checkup.has_home) add_scores(checkup);
     checkup.problems = find_problems(checkup);
     return checkup;
 }

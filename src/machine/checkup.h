@@ -7,12 +7,19 @@
 
 #include "machine/probe.h"
 #include "machine/runtimes.h"
+#include "machine/score_log.h"
 
 namespace ech0 {
 
 /// Something that keeps models from running as well as they could here.
 struct Problem {
     std::string what, remedy;
+};
+
+/// Predictions of one kind that met their measurement on this machine.
+struct ScoredKind {
+    std::string kind;
+    HitRate rate;
 };
 
 /// A disk that ech0 writes to.
@@ -29,7 +36,8 @@ struct Checkup {
     std::string engine;                 ///< its version
     std::vector<Runtime> runtimes;
     std::vector<Disk> disks;
-    bool has_home = true;  ///< HOME, or what stands in for it, is set
+    bool has_home = true;            ///< HOME, or what stands in for it, is set
+    std::vector<ScoredKind> scores;  ///< how often our predictions have held here
     std::vector<Problem> problems;
 };
 

@@ -33,7 +33,7 @@ using nlohmann::json;
 constexpr int64_t n_cols = 4096;
 constexpr int64_t decode_bytes = 64 << 20;  // beyond the last cache of most processors
 constexpr int64_t prompt_rows = 2048, prompt_tokens = 128;
-constexpr double wanted_s = 0.03;
+constexpr double wanted_s = 0.04;
 constexpr int64_t n_kv = 2048, n_head = 32, n_head_kv = 8, n_embd_head = 128;  // of a model of 7e9 weights
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -171,10 +171,9 @@ double measure_overhead(int n_threads) {
     const std::filesystem::path folder = cache_folder() / "blueprints";
     std::filesystem::create_directories(folder);
     const std::filesystem::path file = folder / "hollow.gguf";
-    write_blueprint(hollow_model(), file);
-    Model model = read_model(file.string());
+    write_hollow_model(hollow_model(), GGML_TYPE_F16, file);
+    const Model model = read_model(file.string());
     const int64_t n_nodes = FootprintProbe(model).of({.n_ctx = 256, .n_outputs = 1}).n_nodes;
-    model.has_weights = true;  // zeros will do
     Session session(model, {.n_ctx = 256, .n_outputs = 1, .n_threads = n_threads});
     const std::vector<int32_t> token = {1};
     std::vector<double> seconds;
@@ -184,7 +183,7 @@ double measure_overhead(int n_threads) {
         seconds.push_back(seconds_since(begin));
     }
     std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2] / static_cast<double>(n_nodes);
+    return seconds[seconds.size() / 8] / static_cast<double>(n_nodes);
 }
 
 }  // namespace
@@ -201,8 +200,7 @@ Kernels::Kernels(int n_threads) : n_threads_(n_threads > 0 ? n_threads : default
     for (const auto& [type, speed] : types.items())
         speeds_[type_by_name(type)] = {speed.value("read_bytes_per_s", 0.0), speed.value("flops_per_s", 0.0),
                                        speed.value("spread", 0.0)};
-    for (const auto& [type, flops] : attention.items())
-        attention_[type_by_name(type)] = flops.get<double>();
+    for (const auto& [type, flops] : attention.items()) attention_[type_by_name(type)] = flops.get<double>();
     overhead_s_ = known.value("overhead_s_per_node", 0.0);
 }
 
@@ -212,10 +210,11 @@ const KernelSpeed& Kernels::of(ggml_type type) {
     Bench bench(weight_device(), n_threads_);
     const auto row_bytes = static_cast<int64_t>(ggml_row_size(type, n_cols));
     const int64_t n_rows = decode_bytes / row_bytes / 64 * 64;
+    // The best pass counts: programs beside can only slow a pass down (STREAM's rule), and the figure is kept for long.
     const auto [best, median] = bench.product(type, n_rows, 1);
-    const double prompt_s = bench.product(type, prompt_rows, prompt_tokens).second;
+    const double prompt_s = bench.product(type, prompt_rows, prompt_tokens).first;
     KernelSpeed speed;
-    speed.read_bytes_per_s = static_cast<double>(n_rows * row_bytes) / median;
+    speed.read_bytes_per_s = static_cast<double>(n_rows * row_bytes) / best;
     speed.flops_per_s = 2.0 * static_cast<double>(n_cols * prompt_rows * prompt_tokens) / prompt_s;
     speed.spread = median / best - 1;
     changed_ = true;
@@ -225,7 +224,7 @@ const KernelSpeed& Kernels::of(ggml_type type) {
 double Kernels::attention_flops_per_s(ggml_type kv_type) {
     double& flops = attention_[kv_type];
     if (flops <= 0) {
-        const double seconds = Bench(weight_device(), n_threads_).attention(kv_type, 1).second;
+        const double seconds = Bench(weight_device(), n_threads_).attention(kv_type, 1).first;
         flops = 4.0 * static_cast<double>(n_kv * n_head * n_embd_head) / seconds;
         changed_ = true;
     }

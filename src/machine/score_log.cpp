@@ -71,7 +71,7 @@ std::vector<Score> read_scores() {
 HitRate hit_rate(const std::vector<Score>& scores, std::string_view kind, std::string_view machine) {
     HitRate rate;
     for (const Score& s : scores) {
-        if (s.kind != kind || s.machine != machine) continue;
+        if (s.kind != kind || !s.machine.starts_with(machine)) continue;
         rate.n++;
         rate.n_hits += s.hit();
     }

@@ -31,7 +31,7 @@ void append_scores(const std::vector<Score>& scores);
 /// All that were kept; lines that are damaged are passed over.
 std::vector<Score> read_scores();
 
-/// How often intervals of this kind held on this machine.
+/// How often intervals of this kind held on machines whose name begins so.
 struct HitRate {
     int64_t n = 0, n_hits = 0;
 };

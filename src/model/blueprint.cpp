@@ -76,8 +76,10 @@ std::string lower(std::string_view text) {
 /// The GGUF being made: keys, and tensors of which only the shape exists.
 class Writer {
 public:
-    explicit Writer(const Blueprint& b)
+    Writer(const Blueprint& b, bool has_weights, ggml_type type)
         : b_(b),
+          has_weights_(has_weights),
+          type_(type),
           gguf_(gguf_init_empty()),
           tensors_(ggml_init({ggml_tensor_overhead() * static_cast<size_t>(16 * b.n_layer + 16), nullptr, true})) {
         set_keys();
@@ -110,8 +112,10 @@ private:
         text("general.name", b_.title);
         text("general.license", b_.licence);
         number("general.file_type", 1);  // mostly F16
-        text(std::string(blueprint_key), b_.name);
-        number(std::string(blueprint_head_key), b_.head_bytes);
+        if (!has_weights_) {
+            text(std::string(blueprint_key), b_.name);
+            number(std::string(blueprint_head_key), b_.head_bytes);
+        }
         number(key("block_count"), b_.n_layer);
         number(key("context_length"), b_.n_ctx_train);
         number(key("embedding_length"), b_.n_embd);
@@ -137,8 +141,9 @@ private:
         gguf_add_tensor(gguf_.get(), made);
     }
     void matrix(const std::string& name, int64_t n_cols, int64_t n_rows) {
-        tensor(name + ".weight", GGML_TYPE_F16, {n_cols, n_rows});
+        tensor(name + ".weight", type_for(n_cols), {n_cols, n_rows});
     }
+    ggml_type type_for(int64_t n_cols) const { return n_cols % ggml_blck_size(type_) == 0 ? type_ : GGML_TYPE_F16; }
     void vector(const std::string& name, int64_t n) { tensor(name, GGML_TYPE_F32, {n}); }
 
     void add_tensors() {
@@ -183,9 +188,9 @@ private:
         vector(blk + "ffn_norm.weight", b_.n_embd);
         if (b_.n_expert > 0) {
             tensor(blk + "ffn_gate_inp.weight", GGML_TYPE_F32, {b_.n_embd, b_.n_expert});
-            tensor(blk + "ffn_gate_exps.weight", GGML_TYPE_F16, {b_.n_embd, b_.n_ff_expert, b_.n_expert});
-            tensor(blk + "ffn_up_exps.weight", GGML_TYPE_F16, {b_.n_embd, b_.n_ff_expert, b_.n_expert});
-            tensor(blk + "ffn_down_exps.weight", GGML_TYPE_F16, {b_.n_ff_expert, b_.n_embd, b_.n_expert});
+            tensor(blk + "ffn_gate_exps.weight", type_for(b_.n_embd), {b_.n_embd, b_.n_ff_expert, b_.n_expert});
+            tensor(blk + "ffn_up_exps.weight", type_for(b_.n_embd), {b_.n_embd, b_.n_ff_expert, b_.n_expert});
+            tensor(blk + "ffn_down_exps.weight", type_for(b_.n_ff_expert), {b_.n_ff_expert, b_.n_embd, b_.n_expert});
         } else if (b_.fused_qkv) {
             matrix(blk + "ffn_up", b_.n_embd, 2 * b_.n_ff);
             matrix(blk + "ffn_down", b_.n_ff, b_.n_embd);
@@ -198,6 +203,8 @@ private:
     }
 
     const Blueprint& b_;
+    bool has_weights_;
+    ggml_type type_;
     gguf_context_ptr gguf_;
     ggml_context_ptr tensors_;
 };
@@ -226,7 +233,13 @@ const Blueprint* find_blueprint(std::string_view name) {
     return nullptr;
 }
 
-void write_blueprint(const Blueprint& blueprint, const std::filesystem::path& file) { Writer(blueprint).write(file); }
+void write_blueprint(const Blueprint& blueprint, const std::filesystem::path& file) {
+    Writer(blueprint, false, GGML_TYPE_F16).write(file);
+}
+
+void write_hollow_model(const Blueprint& blueprint, int32_t type, const std::filesystem::path& file) {
+    Writer(blueprint, true, static_cast<ggml_type>(type)).write(file);
+}
 
 std::filesystem::path blueprint_file(const Blueprint& blueprint) {
     // The descriptions may change with the program; another description is another file.

@@ -50,6 +50,10 @@ std::filesystem::path blueprint_file(const Blueprint& blueprint);
 /// The same, written where the caller wants it.
 void write_blueprint(const Blueprint& blueprint, const std::filesystem::path& file);
 
+/// A model of these shapes that the engine really runs, its matrices of this type and all zero: true in memory and
+/// speed, and a few KB of disk. Rows that the type's blocks don't divide are F16.
+void write_hollow_model(const Blueprint& blueprint, int32_t type, const std::filesystem::path& file);
+
 // Keys of such a file: which blueprint it is, and how many bytes the head of a real file has.
 constexpr std::string_view blueprint_key = "ech0.blueprint.name";
 constexpr std::string_view blueprint_head_key = "ech0.blueprint.head_bytes";

@@ -63,6 +63,20 @@ std::string disks_text(const std::vector<Disk>& disks) {
     return "\n" + table.text();
 }
 
+std::string scores_text(const std::vector<ScoredKind>& scores) {
+    if (scores.empty()) return "\nNo prediction has met its measurement here yet: ech0 bench MODEL makes them meet.\n";
+    std::string text = "\nPredictions that held here:";
+    for (const ScoredKind& s : scores) text += fmt::format(" {} {} of {},", s.kind, s.rate.n_hits, s.rate.n);
+    text.back() = '\n';
+    return text;
+}
+
+Json scores_json(const std::vector<ScoredKind>& scores) {
+    Json array = Json::array();
+    for (const ScoredKind& s : scores) array.push_back({{"kind", s.kind}, {"n", s.rate.n}, {"n_hits", s.rate.n_hits}});
+    return array;
+}
+
 std::string problems_text(const std::vector<Problem>& problems) {
     if (problems.empty()) return "\nNothing is in the way.\n";
     std::string text = "\nTo fix:\n";
@@ -134,7 +148,7 @@ std::string doctor_text(const Checkup& checkup) {
     const Facts more = host_facts(checkup);
     facts.insert(facts.end(), more.begin(), more.end());
     return machine.title + "\n" + facts_text(facts) + devices_text(machine.devices) + runtimes_text(checkup.runtimes) +
-           disks_text(checkup.disks) + problems_text(checkup.problems);
+           disks_text(checkup.disks) + scores_text(checkup.scores) + problems_text(checkup.problems);
 }
 
 Json doctor_json(const Checkup& checkup) {
@@ -145,6 +159,7 @@ Json doctor_json(const Checkup& checkup) {
     json["read"] = read_json(checkup.probe.read);
     json["runtimes"] = runtimes_json(checkup.runtimes);
     json["disks"] = disks_json(checkup.disks);
+    json["scores"] = scores_json(checkup.scores);
     json["problems"] = problems_json(checkup.problems);
     return json;
 }

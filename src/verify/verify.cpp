@@ -179,6 +179,7 @@ Evidence verify(const Model& original, std::span<const Model> candidates, const 
                 const Progress& progress) {
     const auto begin = std::chrono::steady_clock::now();
     const std::vector<const Model*> models = all_models(original, candidates);
+    for (const Model* model : models) model->require_weights();
     if (models.size() < 2) throw UsageError("verify: no candidate to compare with " + original.asked);
     for (const Model* model : models) check(*model, options);
     const EvaluationText text = load_evaluation_text(options.text);

@@ -1,0 +1,63 @@
+#include "report/bench.h"
+
+#include <fmt/format.h>
+
+#include "ech0/units.h"
+#include "report/table.h"
+
+namespace ech0 {
+namespace {
+
+std::string speed_cell(const Compared& c) {
+    return fmt::format("{:.4g} ({:.3g} to {:.3g}){}", c.measured, c.predicted.low, c.predicted.high,
+                       c.hit() ? "" : " miss");
+}
+
+std::string memory_cell(const Compared& c) {
+    return fmt::format("{} ({}){}", format_memory(static_cast<int64_t>(c.measured)),
+                       format_memory(static_cast<int64_t>(c.predicted.value)), c.hit() ? "" : " miss");
+}
+
+Json compared_json(const Compared& c) {
+    return {{"measured", c.measured},
+            {"predicted", c.predicted.value},
+            {"low", c.predicted.low},
+            {"high", c.predicted.high},
+            {"hit", c.hit()}};
+}
+
+}  // namespace
+
+std::string bench_text(const Bench& bench) {
+    using Align = Table::Align;
+    std::string text =
+        fmt::format("{}: a prompt of {} tokens, an answer of {}, a context of {}, {} cache; measured (predicted)\n\n",
+                    bench.machine, bench.speed.n_prompt, bench.speed.n_generate, bench.speed.n_ctx, bench.speed.type_k);
+    Table table({{"model"}, {"tokens/s"}, {"prompt tokens/s"}, {"peak memory"}, {"first token", Align::right}});
+    for (const BenchRow& row : bench.rows)
+        table.add({row.model, speed_cell(row.tokens_per_s), speed_cell(row.prompt_tokens_per_s),
+                   memory_cell(row.memory_bytes), format_duration(row.first_token_s)});
+    text += table.text();
+    if (bench.rows.size() > 1) text += fmt::format("\nFastest: {}\n", bench.rows[bench.fastest].model);
+    return text;
+}
+
+Json bench_json(const Bench& bench) {
+    Json models = Json::array();
+    for (const BenchRow& row : bench.rows)
+        models.push_back({{"path", row.model},
+                          {"prompt_tokens_per_s", compared_json(row.prompt_tokens_per_s)},
+                          {"tokens_per_s", compared_json(row.tokens_per_s)},
+                          {"memory_bytes", compared_json(row.memory_bytes)},
+                          {"first_token_s", row.first_token_s}});
+    return {{"schema", "ech0.bench/1"},
+            {"machine", bench.machine},
+            {"n_prompt", bench.speed.n_prompt},
+            {"n_generate", bench.speed.n_generate},
+            {"n_ctx", bench.speed.n_ctx},
+            {"kv_type", bench.speed.type_k},
+            {"models", models},
+            {"fastest", bench.rows[bench.fastest].model}};
+}
+
+}  // namespace ech0

@@ -1,0 +1,69 @@
+#include "fit/choice.h"
+
+#include <doctest/doctest.h>
+
+using namespace ech0;
+
+namespace {
+
+FitOption option(const std::string& preset, double kl, double tokens_per_s, int64_t bytes, bool fits = true) {
+    FitOption o;
+    o.model = "m";
+    o.preset = preset;
+    o.name = preset;
+    o.n_params = 8000000000;
+    o.quality.kl_divergence = o.loss = kl;
+    o.speed.tokens_per_s = {tokens_per_s, tokens_per_s, tokens_per_s};
+    o.memory.weights_bytes = bytes;
+    o.fits = fits;
+    return o;
+}
+
+}  // namespace
+
+TEST_CASE("the front holds what nothing beats in quality, speed and memory at once") {
+    std::vector<FitOption> options = {option("a", 0.1, 10, 100), option("b", 0.2, 9, 110), option("c", 0.01, 5, 200),
+                                      option("d", 0.001, 4, 300, false)};
+    mark_front(options);
+    CHECK(options[0].on_front);
+    CHECK_FALSE(options[1].on_front);  // worse than a in everything
+    CHECK(options[2].on_front);
+    CHECK_FALSE(options[3].on_front);  // does not fit
+}
+
+TEST_CASE("a rounded cache beats no plain one, and the same file gets the cache that was asked for first") {
+    std::vector<FitOption> options = {option("a", 0.1, 10, 100), option("a", 0.1, 11, 90)};
+    options[1].kv_rank = 1;
+    mark_front(options);
+    CHECK(options[0].on_front);
+    CHECK(choose(options, Prefer::quality, 0) == 0);
+}
+
+TEST_CASE("quality takes the least loss, balanced the least at reading speed, speed the fastest that is still close") {
+    const std::vector<FitOption> options = {option("small", 0.5, 40, 100), option("middle", 0.08, 12, 200),
+                                            option("large", 0.01, 3, 400)};
+    CHECK(choose(options, Prefer::quality, 0) == 2);
+    CHECK(choose(options, Prefer::balanced, 0) == 1);
+    CHECK(choose(options, Prefer::speed, 0) == 1);
+    CHECK(choose(options, Prefer::quality, 20) == 0);
+    CHECK_FALSE(choose(options, Prefer::quality, 100));
+}
+
+TEST_CASE("among losses that can't be told apart the faster is taken") {
+    const std::vector<FitOption> options = {option("a", 0.010, 10, 100), option("b", 0.012, 20, 100)};
+    CHECK(choose(options, Prefer::quality, 0) == 1);
+}
+
+TEST_CASE("models of one family are compared by expected perplexity, of different ones by size alone, and it says so") {
+    std::vector<FitOption> options = {option("Q4_K_M", 0.02, 1, 1), option("Q4_K_M", 0.02, 1, 1)};
+    options[0].model = "qwen2.5:32b";
+    options[1].model = "qwen2.5:14b";
+    options[0].n_params = 32763876352;
+    options[1].n_params = 14770033664;
+    CHECK(set_losses(options, {"qwen2.5", "qwen2.5"}).find("5.52") != std::string::npos);
+    CHECK(options[0].loss < options[1].loss);
+    CHECK(options[1].loss - options[0].loss == doctest::Approx(0.0792).epsilon(0.02));  // ln(5.9737 / 5.5191)
+    options[1].model = "nobody:14b";
+    CHECK(set_losses(options, {"qwen2.5", "nobody"}).find("guess") != std::string::npos);
+    CHECK(options[0].loss < options[1].loss);
+}
