@@ -104,6 +104,7 @@ TEST_CASE("a blueprint can be looked at, and nothing else can be done with it") 
     CHECK(json::parse(seen.out)["n_layer"] == 64);
     for (const char* command : {"chat", "compress"}) {
         std::vector<std::string> arguments = {command, "qwen2.5:32b"};
+        if (arguments[0] == "chat") arguments.insert(arguments.end(), {"-p", "hello"});
         if (arguments[0] == "compress") arguments.insert(arguments.end(), {"--size", "10GB", "-o", "x.gguf"});
         const Finished ran = run_ech0(arguments, in(folder));
         CHECK(ran.status == 2);
