@@ -63,13 +63,20 @@ struct Model {
     int64_t kv_bytes_per_token() const;
 };
 
-/// What a person may write for MODEL -> the files it means. A `.gguf` path, the first part of a split file, or `demo`.
-/// @throws UsageError naming what was looked for and where, when there is no such model
+/// What a person may write for MODEL -> the files it means. A `.gguf` path, any part of a split file, `demo`, or a
+/// model in the store of a program on this machine: `ollama:NAME[:TAG]`, `lmstudio:PUBLISHER/MODEL[/FILE]`,
+/// `hf:ORG/REPO[:FILE]`.
+/// @throws UsageError naming what was looked for and where, when there is no such model, or more than one; FormatError
+/// if
+///         the store that has it is broken
 std::vector<std::filesystem::path> resolve_model(std::string_view asked);
 
 /// Read and check the anatomy. Every length, offset, type and shape is checked against the file before it is used, so
 /// that nothing in a hostile file reaches the engine.
 /// @throws FormatError naming file, thing, value found and value wanted; FileError if it can't be read
 Model read_model(std::string_view asked);
+
+/// The same for files that are known already.
+Model read_model(std::string_view asked, std::vector<std::filesystem::path> files);
 
 }  // namespace ech0

@@ -14,6 +14,7 @@ void add_doctor(CommandLine& line);
 void add_fit(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_measure_alone(CommandLine& line);
+void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_verify(CommandLine& line);
 

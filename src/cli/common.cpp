@@ -21,7 +21,10 @@ CLI::App* add_command(CommandLine& line, const std::string& name, const std::str
 }
 
 CLI::Option* add_model(CLI::App* command, std::string& model) {
-    return command->add_option("MODEL", model, "a .gguf file (of a split one, any part), or 'demo'")->required();
+    return command
+        ->add_option("MODEL", model,
+                     "a .gguf file (of a split one, any part), 'demo', or a name that 'ech0 models' lists")
+        ->required();
 }
 
 CLI::Option* add_json(CLI::App* command, bool& json) {

@@ -24,6 +24,7 @@ void add_commands(CommandLine& line) {
     add_optimize(line);
     add_doctor(line);
     add_fit(line);
+    add_models(line);
     add_inspect(line);
     add_calibrate(line);
     add_compress(line);

@@ -75,7 +75,9 @@ void add_verify(CommandLine& line) {
         "away",
         [arguments] { return verify(*arguments); });
     VerifyOptions& options = arguments->options;
-    command->add_option("ORIGINAL", arguments->original, "the model as it should be: a .gguf file, or 'demo'")
+    command
+        ->add_option("ORIGINAL", arguments->original,
+                     "the model as it should be: a .gguf file, 'demo', or a name that 'ech0 models' lists")
         ->required();
     command->add_option("CANDIDATE", arguments->candidates, "models of the same vocabulary to compare with it")
         ->required();

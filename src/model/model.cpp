@@ -220,10 +220,12 @@ int64_t Model::kv_bytes_per_token() const {
     return bytes;
 }
 
-Model read_model(std::string_view asked) {
+Model read_model(std::string_view asked) { return read_model(asked, resolve_model(asked)); }
+
+Model read_model(std::string_view asked, std::vector<std::filesystem::path> files) {
     Model model;
     model.asked = asked;
-    model.files = resolve_model(asked);
+    model.files = std::move(files);
     std::vector<GgufFile> parts;
     for (const std::filesystem::path& file : model.files) parts.push_back(read_gguf(file));
 

@@ -166,7 +166,8 @@ TEST_CASE("a model that isn't there is named with the place that was searched") 
     const TemporaryFolder folder;
     CHECK(complaint((folder / "none.gguf").string()) ==
           "no model '" + (folder / "none.gguf").string() + "': looked for a file of that name in " +
-              folder.path().string() + "; MODEL is the path of a .gguf file, or 'demo'");
+              folder.path().string() +
+              "; MODEL is the path of a .gguf file, 'demo', or a name that 'ech0 models' lists");
     CHECK(complaint("").find("no model named") == 0);
 }
 
