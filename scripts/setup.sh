@@ -24,6 +24,7 @@ build    header:fmt/core.h                    libfmt-dev           fmt
 build    header:nlohmann/json.hpp             nlohmann-json3-dev   nlohmann-json
 build    eigen:                               libeigen3-dev        eigen
 build    header:openssl/evp.h                 libssl-dev           openssl@3
+build    header:httplib.h                     libcpp-httplib-dev   cpp-httplib
 build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
 test     header:doctest/doctest.h             doctest-dev          doctest
 tidy     command:clang-tidy                   clang-tidy           llvm

@@ -8,11 +8,13 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "ech0/error.h"
 #include "ech0/model.h"
 #include "ech0/units.h"
 #include "report/models.h"
 #include "store/huggingface.h"
+#include "store/pull.h"
 #include "store/stores.h"
 
 namespace ech0 {
@@ -56,6 +58,43 @@ std::string owners_way(const StoredModel& model) {
     return "'make demo' put it there: remove the file";
 }
 
+Json pull_json(const HubModel& model, const Pulled& pulled, bool dry_run) {
+    Json files = Json::array();
+    for (const auto& file : pulled.files) files.push_back(file.string());
+    return {{"schema", "ech0.models.pull/1"},
+            {"name", model.name},
+            {"size_bytes", pulled.size_bytes},
+            {"present_bytes", pulled.present_bytes},
+            {"fetched_bytes", dry_run ? 0 : pulled.size_bytes - pulled.present_bytes},
+            {"files", files}};
+}
+
+std::string pull_text(const HubModel& model, const Pulled& pulled, bool dry_run) {
+    const std::string name = printable(shell_word(model.name), 400);
+    if (pulled.present_bytes == pulled.size_bytes)
+        return fmt::format("{} is here already ({})\n", name, format_disk(pulled.size_bytes));
+    const std::string before =
+        pulled.present_bytes > 0 ? fmt::format(" ({} were here)", format_disk(pulled.present_bytes)) : "";
+    if (dry_run)
+        return fmt::format("would fetch {}, {}{}, to {}\n", name, format_disk(pulled.size_bytes), before,
+                           printable(pulled.files[0].parent_path().string(), 400));
+    return fmt::format(
+        "{}: {}{}, SHA-256 as the hub lists it\nNext: ech0 inspect {}   ('ech0 models rm {}' removes it)\n", name,
+        format_disk(pulled.size_bytes), before, name, name);
+}
+
+int fetch(const ModelsOptions& options) {
+    if (options.name == "demo")
+        throw UsageError("the demo model is not on the hub: 'make demo' in the source folder fetches it");
+    const Hub hub = Hub::from_environment();
+    ProgressLine line;
+    const HubModel model = find_on_hub(hub, options.name);
+    const Pulled pulled = options.dry_run ? plan_pull(model) : pull(hub, model, line.callback());
+    print(options.json ? json_text(pull_json(model, pulled, options.dry_run))
+                       : pull_text(model, pulled, options.dry_run));
+    return exit_yes;
+}
+
 // A folder that holds nothing any more goes too, up to the store.
 void remove_empty_folders(std::filesystem::path folder) {
     std::error_code failure;
@@ -91,7 +130,7 @@ int remove(const ModelsOptions& options) {
 }
 
 int models(const ModelsOptions& options) {
-    const std::vector<std::string> actions = {"list", "rm"};
+    const std::vector<std::string> actions = {"list", "pull", "rm"};
     if (options.action == "list") return list(options);
     if (std::find(actions.begin(), actions.end(), options.action) == actions.end()) {
         const std::string meant = nearest(options.action, actions);
@@ -101,7 +140,7 @@ int models(const ModelsOptions& options) {
     }
     if (options.name.empty())
         throw UsageError(fmt::format("{} of which model? see 'ech0 models' for their names", options.action));
-    return remove(options);
+    return options.action == "pull" ? fetch(options) : remove(options);
 }
 
 }  // namespace
@@ -111,10 +150,12 @@ void add_models(CommandLine& line) {
     CLI::App* const command = add_command(
         line, "models", "the models on this machine, in whatever program's store they lie",
         "  ech0 models                                          every model, with the name to type for MODEL\n"
+        "  ech0 models pull hf:Qwen/Qwen3-8B-GGUF:Q4_K_M         fetch one, checked by its SHA-256\n"
         "  ech0 models rm hf:ORG/REPO:FILE --dry-run            what removing it would remove",
         [options] { return models(*options); });
-    command->add_option("ACTION", options->action, "list (the default) or rm");
-    command->add_option("NAME", options->name, "the model's name, as the list has it");
+    command->add_option("ACTION", options->action, "list (the default), pull or rm");
+    command->add_option("NAME", options->name,
+                        "the model's name: hf:ORG/REPO[:FILE or type] to pull, as the list has it to rm");
     add_json(command, options->json);
     add_dry_run(command, options->dry_run);
 }

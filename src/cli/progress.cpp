@@ -17,6 +17,7 @@ constexpr double quiet_s = 2;        // a stage shorter than this has no rate
 constexpr double redraw_s = 0.1;     // of a moving line
 constexpr double plain_line_s = 10;  // between two plain lines of one stage
 constexpr int64_t most_counted = 10'000;
+constexpr int64_t least_bytes = 1'000'000;  // of nothing but bytes are there so many
 
 bool stderr_moves() {
     const char* const term = std::getenv("TERM");
@@ -34,15 +35,16 @@ void write_stderr(std::string_view text) {
 
 }  // namespace
 
-std::string progress_text(std::string_view stage, int64_t done, int64_t total, double seconds) {
+std::string progress_text(std::string_view stage, int64_t done, int64_t total, double seconds, int64_t first) {
     const bool counted = total <= most_counted;
     std::string text(stage);
     if (total > 0 && counted) text += fmt::format(" {}/{}", done, total);
     if (total > 0 && !counted)
         text += fmt::format(" {:.0f} %", 100.0 * static_cast<double>(done) / static_cast<double>(total));
     if (total <= 0 && done > 0) text += fmt::format(" {}", done);
-    if (seconds < quiet_s || done <= 0) return text;
-    const double per_s = static_cast<double>(done) / seconds;
+    if (seconds < quiet_s || done <= first) return text;
+    const double per_s = static_cast<double>(done - first) / seconds;
+    if (total >= least_bytes) text += fmt::format(", {}/s", format_disk(static_cast<int64_t>(per_s)));
     if (counted)
         text += per_s >= 0.1 ? fmt::format(", {:.1f}/s", per_s) : fmt::format(", {} each", format_duration(1 / per_s));
     if (total > done) text += fmt::format(", {} left", format_duration(static_cast<double>(total - done) / per_s));
@@ -77,9 +79,12 @@ void ProgressLine::show(std::string_view stage, int64_t done, int64_t total) {
     if (new_stage) {
         stage_ = stage;
         stage_start_ = now;
+        // Bytes that an earlier run fetched say nothing of the rate; other work is reported when it is done, and
+        // counts.
+        stage_first_ = total >= least_bytes ? done : 0;
     }
     if (!is_due(now, new_stage, total > 0 && done >= total)) return;
-    const std::string text = progress_text(stage, done, total, now - stage_start_);
+    const std::string text = progress_text(stage, done, total, now - stage_start_, stage_first_);
     write_(moving_ ? "\r\x1b[K" + text : text + "\n");
     drawn_ = moving_;
     last_shown_ = now;

@@ -10,7 +10,8 @@ namespace ech0 {
 
 /// Where a stage is, in a line without its end: "calibrate layer 12/30, 1.5/s, 12 s left". Counts above ten thousand
 /// (bytes) print as a share. Rate and time left only after 2 s: before that they are guesses.
-std::string progress_text(std::string_view stage, int64_t done, int64_t total, double seconds);
+/// @param first  what was done when the stage began
+std::string progress_text(std::string_view stage, int64_t done, int64_t total, double seconds, int64_t first = 0);
 
 /// Draws a Progress: on a terminal one line that moves, elsewhere (a file, TERM=dumb) a plain line now and then.
 class ProgressLine {
@@ -36,6 +37,7 @@ private:
     Write write_;
     std::string stage_;
     double stage_start_ = 0, last_shown_ = 0;
+    int64_t stage_first_ = 0;
     bool drawn_ = false;
 };
 

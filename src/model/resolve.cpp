@@ -10,6 +10,7 @@
 #include "ech0/error.h"
 #include "ech0/model.h"
 #include "model/blueprint.h"
+#include "model/remote_model.h"
 #include "store/split_name.h"
 #include "store/stores.h"
 
@@ -38,6 +39,15 @@ fs::path resolve_demo() {
     return file;
 }
 
+// What `inspect hf:…` keeps has the size of a model and none of its weights.
+void refuse_head(const fs::path& file) {
+    if (!is_remote_head(file)) return;
+    throw UsageError(
+        fmt::format("{}: this is only the head of a model on the hub, kept by 'ech0 inspect': it has no weights; "
+                    "'ech0 models pull hf:ORG/REPO:{}' fetches them",
+                    printable(file.string(), 400), printable(file.filename().string(), 400)));
+}
+
 }  // namespace
 
 std::vector<fs::path> resolve_model(std::string_view asked) {
@@ -47,6 +57,7 @@ std::vector<fs::path> resolve_model(std::string_view asked) {
     if (asked == "demo") return {resolve_demo()};
     if (is_store_name(asked)) return find_stored_model(asked).files;
     const fs::path file(asked);
+    refuse_head(file);
     // Looked at before existence: then the parts that are missing can be named, the asked one too.
     if (const std::optional<SplitName> split = parse_split_name(file.filename().string()))
         return split_parts(file, *split);

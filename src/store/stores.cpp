@@ -134,6 +134,19 @@ void add_once(std::vector<StoredModel>& found, const StoredModel& model) {
         *same = model;
 }
 
+// A name that is written out in full means that model alone.
+std::vector<StoredModel> meant_among(const std::vector<StoredModel>& models, const Shelf& shelf,
+                                     std::string_view asked) {
+    std::vector<StoredModel> found, exact;
+    for (const StoredModel& model : models) {
+        if (!model.name.starts_with(shelf.prefix)) continue;
+        if (!shelf.means(asked.substr(shelf.prefix.size()), model.name.substr(shelf.prefix.size()))) continue;
+        add_once(found, model);
+        if (model.name == asked) add_once(exact, model);
+    }
+    return exact.empty() ? found : exact;
+}
+
 std::string joined(const std::vector<std::string>& names) {
     const size_t n = std::min(names.size(), most_listed);
     return fmt::format(
@@ -191,18 +204,16 @@ std::vector<StoredModel> stored_models() {
 
 bool is_store_name(std::string_view asked) { return shelf_of(asked) != nullptr; }
 
+std::vector<StoredModel> meant_models(std::string_view asked) {
+    const Shelf* const shelf = shelf_of(asked);
+    return shelf == nullptr ? std::vector<StoredModel>() : meant_among(shelf->models(), *shelf, asked);
+}
+
 StoredModel find_stored_model(std::string_view asked) {
     const Shelf* const shelf = shelf_of(asked);
     if (shelf == nullptr) throw UsageError(fmt::format("'{}' names no store", printable(asked, 400)));
     const std::vector<StoredModel> models = shelf->models();
-    std::vector<StoredModel> found, exact;
-    for (const StoredModel& model : models) {
-        if (!model.name.starts_with(shelf->prefix)) continue;
-        if (!shelf->means(asked.substr(shelf->prefix.size()), model.name.substr(shelf->prefix.size()))) continue;
-        add_once(found, model);
-        if (model.name == asked) add_once(exact, model);
-    }
-    if (!exact.empty()) found = exact;
+    const std::vector<StoredModel> found = meant_among(models, *shelf, asked);
     if (found.empty()) refuse_unknown(*shelf, asked, models);
     if (found.size() > 1) refuse_ambiguous(asked, found);
     if (!found[0].problem.empty()) throw FormatError(found[0].name + ": " + found[0].problem);

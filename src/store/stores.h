@@ -23,6 +23,9 @@ bool is_store_name(std::string_view asked);
 /// @throws UsageError if there is none (did-you-mean) or more than one (all are named); FormatError if it is broken
 StoredModel find_stored_model(std::string_view asked);
 
+/// All models that a name may mean, with the broken ones.
+std::vector<StoredModel> meant_models(std::string_view asked);
+
 /// Does "FILE or type" mean this file of a repository? As in `find_stored_model`.
 bool means_file(std::string_view wanted, std::string_view file);
 

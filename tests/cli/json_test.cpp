@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "support/run.h"
+#include "support/store_tree.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
@@ -149,6 +150,14 @@ TEST_CASE("doctor prints what docs/json.md says") {
                                                  "host.gpu_makers", "aliases",  "isa"};
     CHECK(faults_of(json_of({"doctor", "--json"}, folder.path()), may_be_absent) == none);
     CHECK(faults_of(json_of({"doctor", "--profiles", "--json"}, folder.path()), {"machines"}) == none);
+}
+
+TEST_CASE("models and models rm print what docs/json.md says") {
+    const EmptyHome home;
+    put_model(home / "cache/models/hf/Org/Tiny/m.gguf");
+    put_text(home / "cache/models/hf/Org/Broken/m.gguf", "no model");
+    CHECK(faults_of(json_of({"models", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"models", "rm", "hf:Org/Tiny", "--json"}, home.folder.path())) == none);
 }
 
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {

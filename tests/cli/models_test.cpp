@@ -66,5 +66,7 @@ TEST_CASE("models rm removes what ech0 fetched, and nothing else") {
 TEST_CASE("models refuses what it does not know") {
     CHECK(run_ech0({"models", "lst"}).err == "ech0: no action 'lst'; did you mean 'list'?\n");
     CHECK(run_ech0({"models", "rm"}).err == "ech0: rm of which model? see 'ech0 models' for their names\n");
+    CHECK(run_ech0({"models", "pull", "demo"}).err ==
+          "ech0: the demo model is not on the hub: 'make demo' in the source folder fetches it\n");
     CHECK(run_ech0({"models", "list", "x"}).err == "ech0: 'x' is one argument too many; see 'ech0 models -h'\n");
 }

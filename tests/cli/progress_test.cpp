@@ -36,7 +36,8 @@ TEST_CASE("rate and time left are shown only after two seconds") {
 
 TEST_CASE("large counts are shown as a share and unknown totals as a count") {
     CHECK(progress_text("hash", 50'000'000, 200'000'000, 1) == "hash 25 %");
-    CHECK(progress_text("hash", 50'000'000, 200'000'000, 5) == "hash 25 %, 15 s left");
+    CHECK(progress_text("hash", 50'000'000, 200'000'000, 5) == "hash 25 %, 10.0 MB/s, 15 s left");
+    CHECK(progress_text("fetch", 50'000'000, 200'000'000, 5, 40'000'000) == "fetch 25 %, 2.0 MB/s, 1 min 15 s left");
     CHECK(progress_text("read", 12, 0, 1) == "read 12");
 }
 
