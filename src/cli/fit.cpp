@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "base/text.h"
+#include "cli/anatomy.h"
 #include "cli/commands.h"
 #include "ech0/error.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 struct Arguments {
     FitOptions options;
+    std::vector<std::string> models;
     std::string machine = "this", prefer = "balanced";
     int64_t memory_bytes = 0, read_bytes_per_s = 0;
     bool explain = false, all = false, json = false;
@@ -21,6 +23,7 @@ struct Arguments {
 
 int fit(const Arguments& arguments) {
     FitOptions options = arguments.options;
+    for (const std::string& name : arguments.models) options.models.push_back(read_anatomy(name));
     options.prefer = arguments.prefer == "quality" ? Prefer::quality
                      : arguments.prefer == "speed" ? Prefer::speed
                                                    : Prefer::balanced;
@@ -45,8 +48,9 @@ void add_fit(CommandLine& line) {
         [arguments] { return fit(*arguments); });
     FitOptions& options = arguments->options;
     command
-        ->add_option("MODEL", options.models,
-                     "a .gguf file, 'demo', or a published model without its weights: qwen2.5:32b")
+        ->add_option("MODEL", arguments->models,
+                     "a .gguf file, 'demo', a published model without its weights (qwen2.5:32b), or one on the hub "
+                     "(hf:ORG/REPO)")
         ->required();
     command->add_option("--machine", arguments->machine, "a described machine: ech0 doctor --profiles lists them")
         ->type_name("NAME")

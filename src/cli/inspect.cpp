@@ -1,14 +1,8 @@
 #include <memory>
 
-#include <fmt/format.h>
-
+#include "cli/anatomy.h"
 #include "cli/commands.h"
-#include "cli/progress.h"
-#include "ech0/model.h"
-#include "ech0/units.h"
-#include "model/remote_model.h"
 #include "report/inspect.h"
-#include "store/stores.h"
 
 namespace ech0 {
 namespace {
@@ -19,18 +13,8 @@ struct InspectOptions {
     bool json = false;
 };
 
-// A model on the hub that is not here is read as far as its anatomy goes.
-Model read_here_or_there(const std::string& asked) {
-    if (!asked.starts_with("hf:") || !meant_models(asked).empty()) return read_model(asked);
-    ProgressLine line;
-    const RemoteModel remote = read_remote_model(Hub::from_environment(), asked, line.callback());
-    fmt::print(stderr, "ech0: read {} of {} over the network; the weights are not here\n",
-               format_disk(remote.read_bytes), format_disk(remote.model.size_bytes));
-    return remote.model;
-}
-
 int inspect(const InspectOptions& options) {
-    const Model model = read_here_or_there(options.model);
+    const Model model = read_anatomy(options.model);
     print(options.json ? json_text(inspect_json(model)) : inspect_text(model, options.tensors));
     return exit_yes;
 }

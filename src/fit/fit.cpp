@@ -13,6 +13,7 @@
 #include "machine/score_log.h"
 #include "model/blueprint.h"
 #include "model/metadata.h"
+#include "model/remote_model.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -34,7 +35,7 @@ struct Job {
 
 /// One of the models with what its options have in common.
 struct Subject {
-    Model model;
+    const Model& model;
     std::string name, family;  // as published figures call it; of a file that nobody knows, its own name
     std::vector<Preset> presets;
     std::vector<Footprint> footprints;  // by KV type
@@ -67,10 +68,8 @@ void set_identity(Subject& subject) {
     subject.family = known != nullptr ? known->family : model.architecture;
 }
 
-Subject subject_of(const std::string& asked, const FitOptions& options) {
-    Subject subject;
-    subject.model = read_model(asked);
-    const Model& model = subject.model;
+Subject subject_of(const Model& model, const FitOptions& options) {
+    Subject subject{model, "", "", {}, {}};
     check_context(model, options.n_ctx);
     set_identity(subject);
     for (const std::string& name : preset_names()) {
@@ -148,7 +147,9 @@ SpeedEstimate speed_of(Job& job, const Subject& subject, const Preset& preset, c
 }
 
 std::string command_of(const Subject& subject, const Preset& preset) {
-    if (preset.name == "as it is") return fmt::format("ech0 chat {}", shell_word(subject.model.asked));
+    const bool is_remote = is_remote_head(subject.model.files.front());
+    if (preset.name == "as it is")
+        return fmt::format("ech0 {} {}", is_remote ? "models pull" : "chat", shell_word(subject.model.asked));
     std::string stem = subject.model.has_weights ? subject.model.files.front().stem().string() : subject.name;
     std::replace(stem.begin(), stem.end(), ':', '-');
     const std::string source = subject.model.has_weights ? subject.model.asked : stem + "-f16.gguf";
@@ -246,8 +247,8 @@ Fit fit(const FitOptions& options) {
     result.machine = options.machine;
     result.n_ctx = options.n_ctx;
     std::vector<std::string> families;
-    for (const std::string& asked : options.models) {
-        const Subject subject = subject_of(asked, options);
+    for (const Model& model : options.models) {
+        const Subject subject = subject_of(model, options);
         for (size_t kv = 0; kv < options.kv_types.size(); kv++) {
             std::vector<Preset> presets = subject.presets;
             if (const std::optional<Preset> mix = mix_of(job, subject, subject.footprints[kv])) presets.push_back(*mix);

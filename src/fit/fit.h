@@ -20,7 +20,7 @@ namespace ech0 {
 enum class Prefer { quality, balanced, speed };
 
 struct FitOptions {
-    std::vector<std::string> models;  ///< as a person names them; blueprints too
+    std::vector<Model> models;  ///< to choose from; blueprints and heads of remote files too
     Machine machine;
     int64_t n_ctx = 4096;
     std::vector<std::string> kv_types = {"f16", "q8_0"};  ///< of K and V, tried in this order

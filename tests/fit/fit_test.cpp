@@ -20,9 +20,9 @@ const FitOption& find(const Fit& fit, const std::string& name) {
     return *found;
 }
 
-FitOptions on_m4(std::vector<std::string> models) {
+FitOptions on_m4(const std::vector<std::string>& models) {
     FitOptions options;
-    options.models = std::move(models);
+    for (const std::string& model : models) options.models.push_back(read_model(model));
     options.machine = find_machine("m4-24gb");
     return options;
 }
@@ -123,7 +123,7 @@ TEST_CASE("a file on this machine is judged by kernels that were timed here, and
         {.n_embd = 256, .n_head = 4, .n_head_kv = 4, .n_embd_head = 64, .n_ff = 512, .type = GGML_TYPE_F16},
         folder / "m.gguf");
     FitOptions options;
-    options.models = {(folder / "m.gguf").string()};
+    options.models = {read_model((folder / "m.gguf").string())};
     options.n_ctx = 256;
     options.machine.name = "this";
     options.machine.is_this = true;
