@@ -34,9 +34,9 @@ Prediction predict(const Model& model, const SpeedOptions& o, Kernels& kernels, 
     const ggml_type kv_type = type_by_name(o.type_k);
     const TokenWork answer = work_of(model, types, footprint, session, o.n_prompt + o.n_generate / 2);
     const TokenWork prompt = work_of(model, types, footprint, session, o.n_prompt);
-    const Correction speed = correction(scores, "tokens_per_s", machine, first_speed_half_width);
-    const Correction reading = correction(scores, "prompt_tokens_per_s", machine, first_speed_half_width);
-    const Correction memory = correction(scores, "memory_bytes", machine, first_memory_half_width);
+    const Correction speed = correction(scores, "tokens_per_s", machine, model.asked, first_speed_half_width);
+    const Correction reading = correction(scores, "prompt_tokens_per_s", machine, model.asked, first_speed_half_width);
+    const Correction memory = correction(scores, "memory_bytes", machine, model.asked, first_memory_half_width);
     Prediction p;
     p.plain = speed_here(kernels, {}, answer, kv_type, 1, first_speed_half_width);
     p.plain.prompt_tokens_per_s = speed_here(kernels, {}, prompt, kv_type, 1, 0).prompt_tokens_per_s;

@@ -30,7 +30,7 @@ struct Job {
     QualityCurve curve;
     std::vector<Machine> described;  // for machines without figures of their own
     std::optional<Kernels> kernels;  // of this machine
-    Correction speed, memory;
+    std::vector<Score> scores;
 };
 
 /// One of the models with what its options have in common.
@@ -140,9 +140,15 @@ SpeedEstimate speed_of(Job& job, const Subject& subject, const Preset& preset, c
             n = static_cast<int64_t>(static_cast<double>(n) * static_cast<double>(preset.tensor_bytes) /
                                      static_cast<double>(bytes));
     }
-    if (job.kernels)
-        return speed_here(*job.kernels, job.options.machine, work, type_by_name(kv_type), job.speed.factor,
-                          job.speed.half_width);
+    if (job.kernels) {
+        // What was measured of this file holds for this file; others made of it have other types.
+        Correction known{1, first_half_width, 0};
+        if (preset.name == "as it is")
+            known = correction(job.scores, "tokens_per_s", score_machine(job.kernels->n_threads()), subject.model.asked,
+                               first_half_width);
+        return speed_here(*job.kernels, job.options.machine, work, type_by_name(kv_type), known.factor,
+                          known.half_width);
+    }
     return speed_described(job.options.machine, job.described, work);
 }
 
@@ -235,11 +241,10 @@ Fit fit(const FitOptions& options) {
     if (options.machine.model_budget_bytes <= 0)
         throw UsageError(
             fmt::format("{}: no memory for a model: {}", options.machine.name, options.machine.budget_source));
-    Job job{options, {}, {}, {}, {1, first_half_width, 0}, {}};
+    Job job{options, {}, {}, {}, {}};
     if (options.machine.is_this) {
         job.kernels.emplace(options.n_threads);
-        job.speed =
-            correction(read_scores(), "tokens_per_s", score_machine(job.kernels->n_threads()), first_half_width);
+        job.scores = read_scores();
     } else {
         job.described = machine_profiles();
     }

@@ -15,7 +15,9 @@ struct MemoryParts {
     int64_t compute_bytes = 0;  ///< scratch of a batch, and the logits
     int64_t runtime_bytes = 0;  ///< the program itself and the vocabulary's tables
 
-    int64_t total_bytes() const { return weights_bytes + kv_bytes + compute_bytes + runtime_bytes; }
+    int64_t loading_bytes = 0;  ///< by which loading needs more than running: a tensor being rearranged is there twice
+
+    int64_t total_bytes() const { return weights_bytes + kv_bytes + compute_bytes + runtime_bytes + loading_bytes; }
 };
 
 /// @param in_ram  the weights lie in the same memory as the program: a GPU's own holds no program

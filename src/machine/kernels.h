@@ -34,7 +34,8 @@ public:
     const KernelSpeed& of(ggml_type type);
     /// Attention of one new token over a cache of this type: floating point operations per second.
     double attention_flops_per_s(ggml_type kv_type);
-    /// Of starting one operation of a graph, all threads waiting for each other.
+    /// What each operation of a graph takes beside the bytes it reads: threads that wait for each other, memory that
+    /// has to get going, norms and the like.
     double overhead_s_per_node();
 
     /// Keep what was measured. @throws FileError

@@ -29,10 +29,11 @@ Score from_line(const json& line) {
             line.at("predicted"), line.at("low"),     line.at("high"),  line.at("measured")};
 }
 
-std::vector<double> ratios(const std::vector<Score>& scores, std::string_view kind, std::string_view machine) {
+std::vector<double> ratios(const std::vector<Score>& scores, std::string_view kind, std::string_view machine,
+                           std::string_view model) {
     std::vector<double> result;
     for (const Score& s : scores)
-        if (s.kind == kind && s.machine == machine && s.predicted > 0 && s.measured > 0)
+        if (s.kind == kind && s.machine == machine && s.model == model && s.predicted > 0 && s.measured > 0)
             result.push_back(s.measured / s.predicted);
     std::sort(result.begin(), result.end());
     return result;
@@ -79,8 +80,8 @@ HitRate hit_rate(const std::vector<Score>& scores, std::string_view kind, std::s
 }
 
 Correction correction(const std::vector<Score>& scores, std::string_view kind, std::string_view machine,
-                      double half_width) {
-    const std::vector<double> all = ratios(scores, kind, machine);
+                      std::string_view model, double half_width) {
+    const std::vector<double> all = ratios(scores, kind, machine, model);
     Correction result{1, half_width, static_cast<int64_t>(all.size())};
     if (result.n < least_scores) return result;
     result.factor = all[all.size() / 2];

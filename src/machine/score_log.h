@@ -37,15 +37,16 @@ struct HitRate {
 };
 HitRate hit_rate(const std::vector<Score>& scores, std::string_view kind, std::string_view machine);
 
-/// Measured over predicted on this machine so far: the median, and the half-width that holds nine of ten of them.
-/// With fewer than `least_scores` the median is 1 and the half-width the one given.
+/// Measured over predicted of this model on this machine so far: the median, and the half-width that holds nine of ten
+/// of them. With fewer than `least_scores` the median is 1 and the half-width the one given. Other models' scores don't
+/// count: what is wrong for small matrices is right for large ones.
 struct Correction {
     double factor = 1, half_width = 0;
     int64_t n = 0;
 };
-constexpr int64_t least_scores = 5;
+constexpr int64_t least_scores = 3;
 Correction correction(const std::vector<Score>& scores, std::string_view kind, std::string_view machine,
-                      double half_width);
+                      std::string_view model, double half_width);
 
 /// What scores of this machine are filed under.
 std::string score_machine(int n_threads);

@@ -102,7 +102,8 @@ TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Fo
         const auto bytes =
             static_cast<double>(ggml_row_size(types[i], tensor.n_cols())) * static_cast<double>(tensor.n_rows());
         work.weight_bytes[types[i]] += static_cast<int64_t>(share * bytes);
-        if (tensor.n_rows() > 1)
+        // Of a prompt only the last token goes through the output.
+        if (tensor.n_rows() > 1 && !is_embedding(tensor) && tensor.name != "output.weight")
             work.n_weights[types[i]] += static_cast<int64_t>(share * static_cast<double>(tensor.n_elements));
     }
     work.n_nodes = footprint.n_nodes;

@@ -100,6 +100,7 @@ Json option_json(const FitOption& o) {
               {"kv_bytes", o.memory.kv_bytes},
               {"compute_bytes", o.memory.compute_bytes},
               {"runtime_bytes", o.memory.runtime_bytes},
+              {"loading_bytes", o.memory.loading_bytes},
               {"total_bytes", o.memory.total_bytes()}}},
             {"fits", o.fits},
             {"tokens_per_s", interval_json(o.speed.tokens_per_s)},

@@ -55,7 +55,8 @@ TEST_CASE("fit --json has what docs/json.md says, and its parts agree") {
         const json& memory = option["memory"];
         CHECK(memory["total_bytes"].get<int64_t>() ==
               memory["weights_bytes"].get<int64_t>() + memory["kv_bytes"].get<int64_t>() +
-                  memory["compute_bytes"].get<int64_t>() + memory["runtime_bytes"].get<int64_t>());
+                  memory["compute_bytes"].get<int64_t>() + memory["runtime_bytes"].get<int64_t>() +
+                  memory["loading_bytes"].get<int64_t>());
         CHECK(option["fits"].get<bool>() ==
               (memory["total_bytes"].get<int64_t>() <= found["machine"]["model_budget_bytes"].get<int64_t>()));
         if (option["on_front"].get<bool>()) CHECK(option["fits"].get<bool>());

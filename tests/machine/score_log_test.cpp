@@ -32,15 +32,17 @@ TEST_CASE("scores come back as they were written, damaged lines are passed over"
     CHECK(hit_rate(scores, "memory_bytes", "box").n == 0);
 }
 
-TEST_CASE("a machine's own scores correct the next prediction once there are enough of them") {
-    std::vector<Score> scores = {score(10, 8), score(20, 16), score(5, 4.1)};
-    CHECK(correction(scores, "tokens_per_s", "box, 2 threads", 0.2).factor == 1);
-    CHECK(correction(scores, "tokens_per_s", "box, 2 threads", 0.2).half_width == 0.2);
+TEST_CASE("a model's own scores on a machine correct the next prediction once there are enough of them") {
+    std::vector<Score> scores = {score(10, 8), score(20, 16)};
+    CHECK(correction(scores, "tokens_per_s", "box, 2 threads", "m", 0.2).factor == 1);
+    CHECK(correction(scores, "tokens_per_s", "box, 2 threads", "m", 0.2).half_width == 0.2);
     scores.push_back(score(10, 7.9));
+    scores.push_back(score(5, 4.1));
     scores.push_back(score(10, 8));
     scores.push_back(score(10, 20, "other, 2 threads"));
-    const Correction c = correction(scores, "tokens_per_s", "box, 2 threads", 0.2);
+    const Correction c = correction(scores, "tokens_per_s", "box, 2 threads", "m", 0.2);
     CHECK(c.n == 5);
     CHECK(c.factor == doctest::Approx(0.8));
     CHECK(c.half_width < 0.05);
+    CHECK(correction(scores, "tokens_per_s", "box, 2 threads", "another", 0.2).factor == 1);
 }
