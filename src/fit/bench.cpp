@@ -14,7 +14,7 @@ namespace ech0 {
 namespace {
 
 // Before this machine has scores of its own: see fit.cpp; memory is accounted for by the engine, to a few per cent.
-constexpr double first_speed_half_width = 0.2, first_memory_half_width = 0.03;
+constexpr double first_speed_half_width = 0.25, first_memory_half_width = 0.03;
 
 /// What fit says of a file as it is, before its corrections, and with them.
 struct Prediction {

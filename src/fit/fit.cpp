@@ -22,7 +22,7 @@ namespace {
 // Speed is told for a context that is half full: the average over filling it.
 constexpr int64_t full_share = 2;
 // What a first prediction of speed may be off by, until this machine's own scores say better.
-constexpr double first_half_width = 0.2;
+constexpr double first_half_width = 0.25;
 
 /// What all options of all models share.
 struct Job {
