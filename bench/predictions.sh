@@ -38,12 +38,12 @@ for model in "${models[@]}"; do
     run "$model" "$(basename "$model" .gguf)" 8192 q4_0 "$threads"
 done
 for shape in "$@"; do
-    type=${shape##*:}; name=${shape%:*}
-    "$make_hollow" "$name" "$type" "$WORK/hollow.gguf"
-    run "$WORK/hollow.gguf" "hollow $name $type" 512 f16 "$threads"
-    run "$WORK/hollow.gguf" "hollow $name $type" 8192 q8_0 "$threads"
-    run "$WORK/hollow.gguf" "hollow $name $type" 32768 q4_0 "$threads"
-    rm -f "$WORK/hollow.gguf"
+    type=${shape##*:}; name=${shape%:*}; hollow=$WORK/hollow-${shape//:/-}.gguf  # each has scores of its own
+    "$make_hollow" "$name" "$type" "$hollow"
+    run "$hollow" "hollow $name $type" 512 f16 "$threads"
+    run "$hollow" "hollow $name $type" 8192 q8_0 "$threads"
+    run "$hollow" "hollow $name $type" 32768 q4_0 "$threads"
+    rm -f "$hollow"
 done
 awk -F, '!/^#/ && $1 != "model" {
         if ($5 == "memory_bytes") { m++; off = $10 - 1; if (off > 0.02) under++; if (off < -0.03 || off > 0.03) far++; if (off > worst) worst = off; if (off < least) least = off }

@@ -147,9 +147,20 @@ TEST_CASE("doctor prints what docs/json.md says") {
     const TemporaryFolder folder;
     // What this machine does not have can't be printed: limits, cards, other programs, published speeds.
     const std::set<std::string> may_be_absent = {"published",       "runtimes", "problems", "host.memory_limit",
-                                                 "host.gpu_makers", "aliases",  "isa"};
+                                                 "host.gpu_makers", "aliases",  "isa",      "scores"};
     CHECK(faults_of(json_of({"doctor", "--json"}, folder.path()), may_be_absent) == none);
     CHECK(faults_of(json_of({"doctor", "--profiles", "--json"}, folder.path()), {"machines"}) == none);
+}
+
+TEST_CASE("fit and bench print what docs/json.md says, and then doctor has scores") {
+    const TemporaryFolder folder;
+    write_source(folder);
+    CHECK(faults_of(json_of({"fit", "qwen2.5:0.5b", "--machine", "m4-24gb", "--json"}, folder.path()), {"refused"}) ==
+          none);
+    CHECK(faults_of(json_of({"bench", "m.gguf", "--ctx", "256", "--prompt", "64", "--generate", "8", "--repeat", "1",
+                             "--threads", "1", "--json"},
+                            folder.path())) == none);
+    CHECK(json_of({"doctor", "--json"}, folder.path())["scores"].size() == 3);
 }
 
 TEST_CASE("models and models rm print what docs/json.md says") {
