@@ -163,7 +163,7 @@ int main(int argc, char** argv) {
     } catch (const ClosedPipe&) {
         return exit_yes;
     } catch (const std::bad_alloc&) {
-        complain("out of memory: close other programs, or give --memory a smaller size");
+        complain("out of memory: close other programs, or take a smaller model");
     } catch (const std::system_error& error) {
         if (error.code() == std::errc::broken_pipe) return exit_yes;
         complain(error.what());
