@@ -97,7 +97,17 @@ std::optional<size_t> choose(const std::vector<FitOption>& options, Prefer prefe
         // Nothing reads along: then the fastest that is still itself.
         if (!found) found = best(options, close, faster);
     }
-    return found ? found : best(options, usable, better);
+    if (!found) found = best(options, usable, better);
+    if (!found) return found;
+    // The same file with the cache that was asked for first, where that does as well.
+    const bool reads_along = fast_enough(options[*found]);
+    for (size_t i = 0; i < options.size(); i++) {
+        const FitOption &o = options[i], &chosen = options[*found];
+        if (o.model == chosen.model && o.preset == chosen.preset && o.kv_rank < chosen.kv_rank && usable(o) &&
+            fast_enough(o) == reads_along)
+            found = i;
+    }
+    return found;
 }
 
 }  // namespace ech0
