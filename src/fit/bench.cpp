@@ -13,27 +13,25 @@
 namespace ech0 {
 namespace {
 
-// Before this machine has scores of its own: see fit.cpp; memory is accounted for by the engine, to a few per cent.
-constexpr double first_speed_half_width = 0.25, first_memory_half_width = 0.03;
+// Memory is accounted for by the engine, to a few per cent.
+constexpr double first_memory_half_width = 0.03;
 
 /// What fit says of a file as it is, before its corrections, and with them.
 struct Prediction {
     SpeedEstimate plain, corrected;
     int64_t memory_bytes = 0;
-    double memory_factor = 1, memory_half_width = first_memory_half_width;
+    double memory_half_width = first_memory_half_width;
 };
 
 Prediction predict(const Model& model, const SpeedOptions& o, Kernels& kernels, const std::vector<Score>& scores,
                    const std::string& machine) {
     const SessionOptions session{
         .n_ctx = o.n_ctx, .n_outputs = 1, .n_threads = o.n_threads, .type_k = o.type_k, .type_v = o.type_v};
-    std::vector<ggml_type> types;
-    for (const Tensor& tensor : model.tensors) types.push_back(static_cast<ggml_type>(tensor.type));
-    const Preset preset = preset_of_types(model, "as it is", types);
+    const Preset preset = preset_as_it_is(model);
     const Footprint footprint = FootprintProbe(model).of(session);
     const ggml_type kv_type = type_by_name(o.type_k);
-    const TokenWork answer = work_of(model, types, footprint, session, o.n_prompt + o.n_generate / 2);
-    const TokenWork prompt = work_of(model, types, footprint, session, o.n_prompt);
+    const TokenWork answer = work_of(model, preset.types, footprint, session, o.n_prompt + o.n_generate / 2);
+    const TokenWork prompt = work_of(model, preset.types, footprint, session, o.n_prompt);
     const Correction speed = correction(scores, "tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction reading = correction(scores, "prompt_tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction memory = correction(scores, "memory_bytes", machine, model.asked, first_memory_half_width);

@@ -21,8 +21,6 @@ namespace {
 
 // Speed is told for a context that is half full: the average over filling it.
 constexpr int64_t full_share = 2;
-// What a first prediction of speed may be off by, until this machine's own scores say better.
-constexpr double first_half_width = 0.25;
 
 /// What all options of all models share.
 struct Job {
@@ -79,9 +77,7 @@ Subject subject_of(const Model& model, const FitOptions& options) {
         subject.presets.push_back(std::move(preset));
     }
     if (model.has_weights) {
-        std::vector<ggml_type> stored;
-        for (const Tensor& tensor : model.tensors) stored.push_back(static_cast<ggml_type>(tensor.type));
-        subject.presets.push_back(preset_of_types(model, "as it is", std::move(stored)));
+        subject.presets.push_back(preset_as_it_is(model));
     }
     std::sort(subject.presets.begin(), subject.presets.end(),
               [](const Preset& a, const Preset& b) { return a.file_bytes < b.file_bytes; });
@@ -142,10 +138,10 @@ SpeedEstimate speed_of(Job& job, const Subject& subject, const Preset& preset, c
     }
     if (job.kernels) {
         // What was measured of this file holds for this file; others made of it have other types.
-        Correction known{1, first_half_width, 0};
+        Correction known{1, first_speed_half_width, 0};
         if (preset.name == "as it is")
             known = correction(job.scores, "tokens_per_s", score_machine(job.kernels->n_threads()), subject.model.asked,
-                               first_half_width);
+                               first_speed_half_width);
         return speed_here(*job.kernels, job.options.machine, work, type_by_name(kv_type), known.factor,
                           known.half_width);
     }

@@ -9,7 +9,7 @@ namespace {
 
 // The program with its libraries, and the engine's tables per token of the vocabulary (texts both ways, merges,
 // pieces). Measured as what peak memory leaves over after all that the engine accounts for:
-// bench/memory_predictions.sh.
+// bench/predictions.sh.
 constexpr int64_t program_bytes = 12'000'000, bytes_per_vocabulary_token = 290;
 
 /// What the processor's rearranging of weights costs: an embedding that is the output too is read by rows and

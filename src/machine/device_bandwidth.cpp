@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
+#include "runtime/placement.h"
 
 namespace ech0 {
 namespace {
@@ -52,12 +53,6 @@ Products make_products(int64_t n_matrices) {
     return products;
 }
 
-void set_threads(ggml_backend_dev_t device, ggml_backend_t backend, int n_threads) {
-    const auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(
-        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
-    if (set != nullptr) set(backend, n_threads);
-}
-
 // The first pass loads kernels and is not counted.
 std::vector<double> time_passes(ggml_backend_t backend, ggml_cgraph* graph) {
     std::vector<double> pass_s;
@@ -78,9 +73,7 @@ ReadBandwidth measure_device_bandwidth(const std::string& name, int64_t buffer_b
     clear_engine_message();
     ggml_backend_dev_t const device = ggml_backend_dev_by_name(name.c_str());
     if (device == nullptr) throw EngineError(fmt::format("measure {}: the engine has no such device", printable(name)));
-    const ggml_backend_ptr backend(ggml_backend_dev_init(device, nullptr));
-    if (!backend) throw engine_error("start " + printable(name));
-    set_threads(device, backend.get(), n_threads);
+    const ggml_backend_ptr backend = start_device(device, n_threads);
 
     const Products products = make_products(std::max<int64_t>(1, buffer_bytes / (n_columns * n_rows * 2)));
     if (!ggml_backend_dev_supports_op(device, products.first))

@@ -17,6 +17,8 @@
 #include "base/sha256.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
+#include "machine/budget.h"
+#include "machine/devices.h"
 #include "machine/host.h"
 #include "model/blueprint.h"
 #include "runtime/engine.h"
@@ -38,17 +40,20 @@ constexpr int64_t n_kv = 2048, n_head = 32, n_head_kv = 8, n_embd_head = 128;  /
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// A device at work.
+/// The device that a model's weights go to.
+ggml_backend_dev_t weight_device() {
+    start_engine();
+    const std::vector<Device> gpus = weight_devices(engine_devices());
+    ggml_backend_dev_t device = gpus.empty() ? ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)
+                                             : ggml_backend_dev_by_name(gpus.front().name.c_str());
+    if (device == nullptr) throw EngineError("measure kernels: the engine has no device");
+    return device;
+}
+
+/// Times the engine's kernels.
 class Bench {
 public:
-    Bench(ggml_backend_dev_t device, int n_threads)
-        : device_(device), backend_(ggml_backend_dev_init(device, nullptr)) {
-        if (!backend_) throw engine_error("start the device");
-        ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(device);
-        const auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(
-            ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads"));
-        if (set != nullptr) set(backend_.get(), n_threads);
-    }
+    Bench(ggml_backend_dev_t device, int n_threads) : device_(device), backend_(start_device(device, n_threads)) {}
 
     /// Best and median seconds of some passes of products weights x tokens, one matrix after the other.
     std::pair<double, double> products(ggml_type type, int64_t n_columns, int64_t n_rows, int64_t n_matrices,

@@ -121,6 +121,12 @@ Preset preset_of_types(const Model& model, std::string_view name, std::vector<gg
     return preset;
 }
 
+Preset preset_as_it_is(const Model& model) {
+    std::vector<ggml_type> types;
+    for (const Tensor& tensor : model.tensors) types.push_back(static_cast<ggml_type>(tensor.type));
+    return preset_of_types(model, "as it is", std::move(types));
+}
+
 Preset preset_of(const Model& model, std::string_view name) {
     std::map<std::string, ggml_type, std::less<>> changed;
     size_t n_lines = 0;

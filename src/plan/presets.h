@@ -31,6 +31,9 @@ struct Preset {
 /// those we know how to read
 Preset preset_of(const Model& model, std::string_view name);
 
+/// The file's own types, by the name "as it is".
+Preset preset_as_it_is(const Model& model);
+
 /// Sizes of a file with these types, whoever chose them.
 Preset preset_of_types(const Model& model, std::string_view name, std::vector<ggml_type> types);
 

@@ -86,7 +86,7 @@ const Data& data() {
     return all;
 }
 
-std::vector<Point> points() {
+std::vector<Point> make_points() {
     std::vector<Point> result;
     std::map<std::string, double> count;
     for (size_t i = 0; i < data().measures.size(); i++) {
@@ -103,6 +103,11 @@ std::vector<Point> points() {
     }
     for (Point& p : result) p.weight = 1 / count[p.model];
     return result;
+}
+
+const std::vector<Point>& points() {
+    static const std::vector<Point> all = make_points();
+    return all;
 }
 
 /// What the curve consists of: slopes from comparisons within models, and the level of a model by its size.
@@ -212,7 +217,7 @@ TypeClass class_of_preset(std::string_view preset) {
 }
 
 QualityCurve::QualityCurve() {
-    const std::vector<Point> all = points();
+    const std::vector<Point>& all = points();
     const Fit fit = fit_curve(all, "");
     slopes_.assign(fit.slopes.data(), fit.slopes.data() + n_slopes);
     level_ = fit.level;
@@ -247,7 +252,7 @@ Quality QualityCurve::predict(std::string_view model, int64_t n_params, double b
     const double ln_params = std::log(static_cast<double>(n_params) / usual_params);
     const Eigen::Map<const Eigen::Matrix<double, n_slopes, 1>> slopes(slopes_.data());
     double sum = 0, n_known = 0;
-    static const std::vector<Point> all = points();
+    const std::vector<Point>& all = points();
     for (const Point& p : all) {
         if (p.model != model) continue;
         sum += p.y - slopes.dot(p.x);

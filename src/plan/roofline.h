@@ -40,6 +40,9 @@ struct Interval {
     double value = 0, low = 0, high = 0;
 };
 
+/// What a prediction of speed may be off by until this machine has scores of its own for that file.
+constexpr double first_speed_half_width = 0.25;
+
 struct SpeedEstimate {
     Interval tokens_per_s;          ///< generation
     Interval prompt_tokens_per_s;   ///< reading; 0 = not known

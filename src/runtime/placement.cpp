@@ -1,18 +1,19 @@
 #include "runtime/placement.h"
 
-#include <ggml-cpp.h>
+#include <string>
 
-#include "ech0/error.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
 
-ggml_backend_dev_t weight_device() {
-    start_engine();
-    for (const auto kind : {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU, GGML_BACKEND_DEVICE_TYPE_CPU})
-        if (ggml_backend_dev_t device = ggml_backend_dev_by_type(kind)) return device;
-    throw EngineError("the engine has no device to run weights on");
+ggml_backend_ptr start_device(ggml_backend_dev_t device, int n_threads) {
+    ggml_backend_ptr backend(ggml_backend_dev_init(device, nullptr));
+    if (!backend) throw engine_error(std::string("start ") + ggml_backend_dev_name(device));
+    const auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(
+        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
+    if (set != nullptr) set(backend.get(), n_threads);
+    return backend;
 }
 
 ggml_backend_buffer_type_t weight_buffer_type(ggml_backend_dev_t device, ggml_tensor* product) {

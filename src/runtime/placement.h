@@ -5,15 +5,15 @@
 // engine's devices are asked, as it asks them itself when it loads a model.
 
 #include <ggml-backend.h>
+#include <ggml-cpp.h>
 #include <ggml.h>
 
 #include "ech0/model.h"
 
 namespace ech0 {
 
-/// The device that a model's weights go to: the first graphics card there is, else the processor.
-/// @throws EngineError if there is none
-ggml_backend_dev_t weight_device();
+/// A device at work, with so many threads where it has threads. @throws EngineError
+ggml_backend_ptr start_device(ggml_backend_dev_t device, int n_threads);
 
 /// The buffers that this device would hold the weights of a product in.
 /// @param product  ggml_mul_mat(weights, …), its weights not yet allocated

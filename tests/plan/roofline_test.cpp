@@ -2,21 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include "model/blueprint.h"
 #include "plan/presets.h"
-#include "support/temporary_folder.h"
+#include "support/shape.h"
 
 using namespace ech0;
 
 namespace {
 
-struct Shape {
-    TemporaryFolder folder;
-    Model model;
-    explicit Shape(const char* name) {
-        write_blueprint(*find_blueprint(name), folder / "b.gguf");
-        model = read_model((folder / "b.gguf").string());
-    }
+struct Worked : Shape {
+    using Shape::Shape;
     TokenWork work(const char* preset, int64_t n_past) const {
         const SessionOptions session{.n_ctx = 4096, .n_outputs = 1};
         return work_of(model, preset_of(model, preset).types, FootprintProbe(model).of(session), session, n_past);
@@ -26,7 +20,7 @@ struct Shape {
 }  // namespace
 
 TEST_CASE("a token reads every weight but the embedding's other rows, and the cache of what was said") {
-    const Shape qwen("qwen2.5:14b");
+    const Worked qwen("qwen2.5:14b");
     const Preset f16 = preset_of(qwen.model, "F16");
     const int64_t embedding = qwen.model.find("token_embd.weight")->size_bytes;
     CHECK(qwen.work("F16", 0).total_bytes() == f16.tensor_bytes - embedding);
@@ -36,14 +30,14 @@ TEST_CASE("a token reads every weight but the embedding's other rows, and the ca
 }
 
 TEST_CASE("of experts only those that a token uses are read") {
-    const Shape moe("qwen3:30b-a3b");
+    const Worked moe("qwen3:30b-a3b");
     const TokenWork work = moe.work("Q8_0", 0);
     CHECK(static_cast<double>(work.total_bytes()) < 0.15 * static_cast<double>(moe.model.tensor_bytes));
     CHECK(work.total_bytes() > 2'500'000'000);  // 3.3e9 active weights at 8.5 bits, less the embedding
 }
 
 TEST_CASE("a described machine talks as fast as what was published for it says, and never beyond its bound") {
-    const Shape llama("llama3:8b");
+    const Worked llama("llama3:8b");
     const Machine machine = find_machine("m4-24gb");
     const std::vector<Machine> others = machine_profiles();
     const SpeedEstimate q4 = speed_described(machine, others, llama.work("Q4_0", 0));

@@ -4,20 +4,14 @@
 
 #include "ech0/error.h"
 #include "model/blueprint.h"
-#include "support/temporary_folder.h"
+#include "support/shape.h"
 
 using namespace ech0;
 
 namespace {
 
-struct Probed {
-    TemporaryFolder folder;
-    Model model;
-
-    explicit Probed(const char* name) {
-        write_blueprint(*find_blueprint(name), folder / "b.gguf");
-        model = read_model((folder / "b.gguf").string());
-    }
+struct Probed : Shape {
+    using Shape::Shape;
     Footprint at(int64_t n_ctx, const std::string& type = "f16") const {
         return FootprintProbe(model).of({.n_ctx = n_ctx, .n_outputs = 1, .type_k = type, .type_v = type});
     }
