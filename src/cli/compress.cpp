@@ -27,8 +27,8 @@ constexpr int64_t proof_chunks = 16;
 
 CompressOptions options_of(const Model& model, const Arguments& arguments, const Progress& progress) {
     CompressOptions options = arguments.options;
-    if ((options.budget_bytes > 0) == (options.bits_per_weight > 0))
-        throw UsageError("give one of --size and --bpw: how large may the file be?");
+    if ((options.budget_bytes > 0) + (options.bits_per_weight > 0) + !options.type.empty() != 1)
+        throw UsageError("give one of --size, --bpw and --type: how large may the file be?");
     options.text = calibration_text(model, arguments.text, options.n_threads, progress);
     if (!arguments.imatrix.empty()) options.imatrix = arguments.imatrix;
     return options;
@@ -77,6 +77,7 @@ void add_compress(CommandLine& line) {
     add_model(command, arguments->model);
     add_size(command, "--size", options.budget_bytes, "size of the whole file, never exceeded: 4.5GB, 4GiB");
     add_bits(command, "--bpw", options.bits_per_weight, "or bits per weight of its tensors: 3.5");
+    command->add_option("--type", options.type, "or one type for every matrix, as llama-quantize --pure: Q4_K, IQ3_S");
     command->add_option("-o,--output", options.out, "the file to write")->required();
     add_calibration(command, arguments->text);
     command->add_option("--imatrix", arguments->imatrix,

@@ -7,14 +7,18 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
 
 #include "base/process.h"
 #include "base/sha256.h"
-#include "calibrate/gather.h"
+#include "calibrate/chunks.h"
+#include "calibrate/moments.h"
 #include "compress/gguf_writer.h"
 #include "compress/rounding.h"
 #include "compress/search.h"
 #include "compress/sensitivity.h"
+#include "compress/sequential.h"
 #include "compress/tensor_costs.h"
 #include "compress/workspace.h"
 #include "ech0/error.h"
@@ -38,8 +42,29 @@ struct Job {
     Workspace work;
     CalibrationChunks chunks;
     Calibration calibration;
+    std::optional<MomentStore> moments;  // not with an importance matrix: that has the diagonal alone
     std::string source_sha256;
+
+    TensorMetric metric_of(const Tensor& tensor) const {
+        const bool feedback = options.rounding.feedback && moments.has_value();
+        return tensor_metric(tensor, feedback ? &*moments : nullptr, calibration.find(tensor.name),
+                             options.rounding.shrinkage);
+    }
 };
+
+/// Evenly spread chunks.
+Chunks spread_chunks(const Chunks& all, int64_t n) {
+    Chunks chosen;
+    const auto size = static_cast<int64_t>(all.size());
+    n = std::min(n, size);
+    for (int64_t i = 0; i < n; i++) chosen.push_back(all[static_cast<size_t>((2 * i + 1) * size / (2 * n))]);
+    return chosen;
+}
+
+Chunks calibration_chunks(const Job& job) {
+    const int64_t tokens = effort_of(job.options.effort).calibration_tokens;
+    return spread_chunks(job.chunks.statistics, std::max<int64_t>(1, tokens / job.options.n_ctx));
+}
 
 Workspace open_workspace(const CompressOptions& options, const std::string& source_sha256) {
     const std::string statistics =
@@ -53,14 +78,13 @@ Workspace open_workspace(const CompressOptions& options, const std::string& sour
 
 Calibration statistics(Job& job) {
     if (job.options.imatrix) return read_imatrix(*job.options.imatrix);
-    const std::string name = "calibration.gguf";
-    if (std::filesystem::exists(job.work.path(name))) return read_imatrix(job.work.path(name));
-    Calibration calibration = gather_importance(job.model, job.source.as_stored(), job.chunks.statistics,
-                                                job.options.n_ctx, job.n_threads, job.progress);
+    const Chunks chunks = calibration_chunks(job);
+    job.moments.emplace(job.work.path(fmt::format("moments-{}", chunks.size())));
+    Calibration calibration = gather_moments(job.model, job.source.as_f16(), chunks, job.options.n_ctx, job.n_threads,
+                                             *job.moments, job.progress);
     calibration.source_sha256 = job.source_sha256;
     calibration.text_sha256 = job.options.text.sha256;
     calibration.text_name = job.options.text.name;
-    write_imatrix(calibration, job.work.path(name));
     return calibration;
 }
 
@@ -73,7 +97,9 @@ Provenance provenance_of(const Job& job, int64_t budget_bytes) {
     p.calibration_sha256 = job.options.imatrix ? job.calibration.text_sha256 : job.options.text.sha256;
     p.calibration_n_tokens = job.calibration.n_tokens;
     p.engine = engine_description();
-    p.recipe = fmt::format("compress --effort {} --ctx {}", job.options.effort, job.options.n_ctx);
+    p.recipe = fmt::format("compress {}--effort {} --ctx {}",
+                           job.options.type.empty() ? "" : fmt::format("--type {} ", job.options.type),
+                           job.options.effort, job.options.n_ctx);
     p.budget_bytes = budget_bytes;
     p.selection_n_tokens = std::min<int64_t>(effort_of(job.options.effort).selection_chunks,
                                              static_cast<int64_t>(job.chunks.selection.size())) *
@@ -134,17 +160,19 @@ ggml_type probe_type(const TensorCosts& costs, double target_bits) {
 std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, double target_bits) {
     const Tensor& tensor = *costs.tensor;
     const ggml_type type = probe_type(costs, target_bits), plain = plain_type(tensor);
+    const TensorMetric metric = job.metric_of(tensor);
     const size_t row_bytes = ggml_row_size(plain, tensor.n_cols()), rounded_row = ggml_row_size(type, tensor.n_cols());
     std::vector<std::byte> bytes;
     bytes.reserve(row_bytes * static_cast<size_t>(tensor.n_rows()));
     std::vector<float> row(static_cast<size_t>(tensor.n_cols()));
-    round_tensor(job.source, tensor, type, costs.weights, job.n_threads, [&](std::span<const std::byte> slab) {
+    const auto take = [&](std::span<const std::byte> slab) {
         for (size_t at = 0; at < slab.size(); at += rounded_row) {
             to_float(type, slab.data() + at, row.data(), tensor.n_cols());
             bytes.resize(bytes.size() + row_bytes);
             from_float(plain, row.data(), bytes.data() + bytes.size() - row_bytes, tensor.n_cols());
         }
-    });
+    };
+    round_tensor(job.source, tensor, type, metric, job.options.rounding.descent, job.n_threads, take);
     return bytes;
 }
 
@@ -174,7 +202,8 @@ std::vector<double> gains(Job& job, const std::vector<TensorCosts>& costs, doubl
              measure_disturbances(job.source, probe_chunks(job.chunks.selection, effort.probe_tokens), tensors, disturb,
                                   job.n_threads, job.progress)) {
             const TensorCosts& c = *by_name.at(d.tensor);
-            const double error = local_error(job.source, *c.tensor, probe_type(c, target_bits), c.weights, 32);
+            const double error = local_error(job.source, *c.tensor, probe_type(c, target_bits),
+                                             job.metric_of(*c.tensor), job.options.rounding.descent);
             known[d.tensor] = error > 0 ? d.kl_divergence / error : 0;
         }
         job.work.put_text(name, known.dump());
@@ -196,7 +225,8 @@ struct PlannedModel {
         const Tensor& tensor = *costs[i].tensor;
         if (type(i) == static_cast<ggml_type>(tensor.type)) return job.source.bytes(tensor);
         return job.work.tensor(tensor, type(i), [&](const auto& take) {
-            round_tensor(job.source, tensor, type(i), costs[i].weights, job.n_threads, take);
+            round_tensor(job.source, tensor, type(i), job.metric_of(tensor), job.options.rounding.descent,
+                         job.n_threads, take);
         });
     }
 
@@ -221,40 +251,43 @@ std::vector<std::vector<float>> reference_logits(Job& job, const Chunks& chunks)
     return logits;
 }
 
-std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks,
-                                 const std::vector<std::vector<float>>& reference) {
-    std::string key;
-    for (size_t i = 0; i < planned.choice.size(); i++) key += type_label(planned.type(i)) + ' ';
-    const std::string name = fmt::format("trial-{}-{}", chunks.size(), sha256(key).substr(0, 16));
+/// KL per position of one version of the model, kept under `name`.
+std::vector<double> measure(Job& job, const Weights& weights, const std::string& name, const Chunks& chunks,
+                            const std::vector<std::vector<float>>& reference) {
     if (const auto known = job.work.find_text(name); known && known->size() % sizeof(double) == 0) {
         std::vector<double> kl(known->size() / sizeof(double));
         std::memcpy(kl.data(), known->data(), known->size());
         return kl;
     }
     std::vector<double> kl;
-    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "", {}};
+    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "measure", job.progress};
     walk.on_logits = [&](int64_t c, std::span<const float> logits) {
         const std::vector<double> part =
             kl_per_position(reference[static_cast<size_t>(c)], logits, job.model.n_vocab, job.n_threads);
         kl.insert(kl.end(), part.begin(), part.end());
     };
-    walk_model(job.model, planned.weights(), chunks, walk);
+    walk_model(job.model, weights, chunks, walk);
     job.work.put_text(name, std::string(reinterpret_cast<const char*>(kl.data()), kl.size() * sizeof(double)));
+    return kl;
+}
+
+/// The same name for the same types.
+std::string types_key(const PlannedModel& planned) {
+    std::string key;
+    for (size_t i = 0; i < planned.choice.size(); i++) key += type_label(planned.type(i)) + ' ';
+    return sha256(key).substr(0, 16);
+}
+
+std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks,
+                                 const std::vector<std::vector<float>>& reference) {
+    const std::string name = fmt::format("trial-{}-{}", chunks.size(), types_key(planned));
+    std::vector<double> kl = measure(job, planned.weights(), name, chunks, reference);
     job.work.trim(4 * job.model.size_bytes, [&](const std::string& piece) {
         for (size_t i = 0; i < planned.choice.size(); i++)
             if (piece == Workspace::piece_name(*planned.costs[i].tensor, planned.type(i))) return true;
         return false;
     });
     return kl;
-}
-
-/// Evenly spread chunks of the selection text.
-Chunks selection_chunks(const Chunks& all, int64_t n) {
-    Chunks chosen;
-    const auto size = static_cast<int64_t>(all.size());
-    n = std::min(n, size);
-    for (int64_t i = 0; i < n; i++) chosen.push_back(all[static_cast<size_t>((2 * i + 1) * size / (2 * n))]);
-    return chosen;
 }
 
 Plan plan_of(const std::vector<TensorCosts>& costs, const std::vector<double>& gain, const SearchResult& found) {
@@ -273,38 +306,128 @@ Plan plan_of(const std::vector<TensorCosts>& costs, const std::vector<double>& g
     return plan;
 }
 
-Plan make_plan(Job& job, int64_t budget_bytes, int64_t tensor_budget, int64_t alignment,
-               std::vector<TensorCosts>& costs) {
+/// What plans are compared by: chunks that calibration did not see, and the original's logits there.
+struct Judge {
+    Chunks chunks;
+    std::vector<std::vector<float>> reference;
+
+    explicit Judge(Job& job)
+        : chunks(spread_chunks(job.chunks.selection, effort_of(job.options.effort).selection_chunks)),
+          reference(reference_logits(job, chunks)) {}
+};
+
+/// A plan, and the ways of storing each tensor that it chose from.
+struct Planned {
+    Plan plan;
+    std::vector<TensorCosts> costs;
+    std::vector<int32_t> choice;
+};
+
+Planned make_plan(Job& job, Judge& judge, int64_t tensor_budget, int64_t alignment) {
     const Effort effort = effort_of(job.options.effort);
     const double target_bits = 8.0 * static_cast<double>(tensor_budget) / static_cast<double>(job.model.n_params);
-    costs = tensor_costs(job.source, job.calibration, target_bits, job.work, job.n_threads, job.progress);
-    const std::vector<double> gain = gains(job, costs, target_bits);
-    const Chunks chunks = selection_chunks(job.chunks.selection, effort.selection_chunks);
-    const std::vector<std::vector<float>> reference = reference_logits(job, chunks);
-    SearchProblem problem{costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
+    Planned result;
+    result.costs = tensor_costs(
+        job.source, [&](const Tensor& t) { return job.metric_of(t); }, job.options.rounding.descent, target_bits,
+        job.work, job.n_threads, job.progress);
+    const std::vector<double> gain = gains(job, result.costs, target_bits);
+    SearchProblem problem{result.costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
     problem.measure = [&](const std::vector<int32_t>& choice) {
-        return measure_plan(job, PlannedModel{job, costs, choice}, chunks, reference);
+        return measure_plan(job, PlannedModel{job, result.costs, choice}, judge.chunks, judge.reference);
     };
-    Plan plan = plan_of(costs, gain, search_plan(problem));
-    plan.budget_bytes = budget_bytes;
-    return plan;
+    const SearchResult found = search_plan(problem);
+    result.choice = found.choice;
+    result.plan = plan_of(result.costs, gain, found);
+    return result;
 }
 
-void write_artifact(Job& job, const Plan& plan, const std::vector<TensorCosts>& costs, Provenance provenance,
-                    Artifact& artifact) {
-    std::vector<int32_t> types, choice;
-    for (size_t i = 0; i < costs.size(); i++) {
-        types.push_back(plan.tensors[i].type);
-        choice.push_back(static_cast<int32_t>(
-            std::find(costs[i].types.begin(), costs[i].types.end(), static_cast<ggml_type>(types.back())) -
-            costs[i].types.begin()));
+/// Every matrix in one type; where its rows do not divide into the type's blocks, in the next larger that they do.
+Planned one_type_plan(const Job& job, ggml_type wanted) {
+    Planned result;
+    for (const Tensor& tensor : job.model.tensors) {
+        ggml_type type = static_cast<ggml_type>(tensor.type);
+        if (is_compressible(tensor) && type_bits(wanted) < type_bits(type)) {
+            const std::vector<ggml_type> larger = candidate_types(tensor, type_bits(wanted), 32);
+            type = row_fits(wanted, tensor.n_cols()) ? wanted : larger.front();
+        }
+        result.costs.push_back({&tensor, {type}, {0}});
+        result.choice.push_back(0);
     }
+    result.plan = plan_of(result.costs, std::vector<double>(result.costs.size()), {result.choice, 0, 0, {}});
+    return result;
+}
+
+/// The planned model with its matrices rounded for good: layer after layer, each fitted to the original's output.
+class FinalModel {
+public:
+    FinalModel(Job& job, const PlannedModel& planned)
+        : job_(job),
+          planned_(planned),
+          prefix_(fmt::format("final-{}-{}", types_key(planned), calibration_chunks(job).size())) {}
+
+    void round() {
+        const Chunks chunks = calibration_chunks(job_);
+        RoundingOptions options = job_.options.rounding;
+        round_sequentially({job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
+                            options, job_.options.n_ctx, job_.n_threads,
+                            [&](const Tensor& t) { return known(t); },
+                            [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); },
+                            job_.progress});
+    }
+
+    std::span<const std::byte> bytes(size_t i) const {
+        const Tensor& tensor = *planned_.costs[i].tensor;
+        if (planned_.type(i) == static_cast<ggml_type>(tensor.type)) return job_.source.bytes(tensor);
+        const auto mine = job_.work.find_piece(name(tensor), size(tensor));
+        return mine.empty() ? planned_.bytes(i) : mine;  // a matrix that no product of the graph showed
+    }
+
+    Weights weights() const {
+        Weights weights = planned_.weights();
+        weights.bytes = [this](const Tensor& t, std::vector<std::byte>&) { return bytes(planned_.index(t)); };
+        return weights;
+    }
+
+    std::string trial_name() const { return prefix_ + "-kl"; }
+
+private:
+    std::string name(const Tensor& t) const { return prefix_ + "." + t.name; }
+    size_t size(const Tensor& t) const {
+        return ggml_row_size(planned_.type(planned_.index(t)), t.n_cols()) * static_cast<size_t>(t.n_rows());
+    }
+    /// The embedding stands before all layers: it is rounded by itself.
+    std::span<const std::byte> known(const Tensor& t) const {
+        return t.name == "token_embd.weight" ? bytes(planned_.index(t)) : job_.work.find_piece(name(t), size(t));
+    }
+
+    Job& job_;
+    const PlannedModel& planned_;
+    std::string prefix_;
+};
+
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+/// Round for good, measure, and write; the better of the two roundings where both were measured.
+void finish(Job& job, Judge& judge, Planned& planned, Provenance provenance, Artifact& artifact) {
+    const PlannedModel by_itself{job, planned.costs, planned.choice};
+    FinalModel final_model(job, by_itself);
+    Plan& plan = planned.plan;
+    const double before = plan.measured_kl;
+    final_model.round();
+    plan.measured_kl =
+        mean_of(measure(job, final_model.weights(), final_model.trial_name(), judge.chunks, judge.reference));
+    const bool keep = before == 0 || plan.measured_kl < before;
+    plan.tried.push_back({"rounding layer after layer, fitted to the original's output", keep, plan.measured_kl});
+    if (!keep) plan.measured_kl = before;
     provenance.selection_kl_divergence = plan.measured_kl;
+    std::vector<int32_t> types;
+    for (const Assignment& a : plan.tensors) types.push_back(a.type);
     const GgufHead head(job.model, types, provenance);
-    const PlannedModel planned{job, costs, choice};
     head.write(job.options.out, [&](size_t i, std::vector<std::byte>&) {
-        if (job.progress) job.progress("write", static_cast<int64_t>(i), static_cast<int64_t>(costs.size()));
-        return planned.bytes(i);
+        if (job.progress) job.progress("write", static_cast<int64_t>(i), static_cast<int64_t>(types.size()));
+        return keep ? final_model.bytes(i) : by_itself.bytes(i);
     });
     artifact.size_bytes = head.file_bytes();
 }
@@ -312,7 +435,8 @@ void write_artifact(Job& job, const Plan& plan, const std::vector<TensorCosts>& 
 }  // namespace
 
 Effort effort_of(int effort) {
-    constexpr Effort efforts[] = {{128, 1, 0}, {256, 2, 0}, {384, 2, 1}, {768, 4, 2}, {1536, 8, 4}};
+    constexpr Effort efforts[] = {
+        {128, 1, 0, 6144}, {256, 2, 0, 12288}, {384, 2, 1, 24576}, {768, 4, 2, 65536}, {1536, 8, 4, 131072}};
     if (effort < 1 || effort > 5) throw UsageError(fmt::format("effort {}: must be 1 to 5", effort));
     return efforts[effort - 1];
 }
@@ -331,21 +455,26 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
             open_workspace(options, source_sha256),
             cut_into_chunks(model, options.text.text, options.n_ctx),
             {},
+            {},
             source_sha256};
 
     // Refuse an impossible budget before the long work.
     const GgufHead unchanged(model, stored_types(model), provenance_of(job, 0));
-    const int64_t budget = whole_budget(job, unchanged.head_bytes());
-    check_reachable(model, unchanged, budget);
+    const int64_t budget = options.type.empty() ? whole_budget(job, unchanged.head_bytes()) : 0;
+    if (options.type.empty()) check_reachable(model, unchanged, budget);
     job.calibration = statistics(job);
     const Provenance provenance = provenance_of(job, budget);
     const GgufHead head(model, stored_types(model), provenance);
-    std::vector<TensorCosts> costs;
-    Artifact artifact;
-    artifact.plan = make_plan(job, budget, budget - head.head_bytes(), head.padded(1), costs);
+    Judge judge(job);
+    Planned planned = options.type.empty()
+                          ? make_plan(job, judge, budget - head.head_bytes(), head.padded(1))
+                          : one_type_plan(job, type_by_name(options.type));
+    planned.plan.budget_bytes = budget;
 
     // From here on the plan decides alone.
-    write_artifact(job, artifact.plan, costs, provenance, artifact);
+    Artifact artifact;
+    finish(job, judge, planned, provenance, artifact);
+    artifact.plan = std::move(planned.plan);
     artifact.plan.file_bytes = artifact.size_bytes;
     artifact.source_path = model.files.front().string();
     artifact.source_sha256 = source_sha256;

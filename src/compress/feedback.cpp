@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compress/codebook.h"
+#include "compress/lanes.h"
 #include "compress/scalar_format.h"
 #include "compress/scale_search.h"
 #include "runtime/ggml_types.h"
@@ -34,11 +35,11 @@ struct Tile {
     TileMatrix w, e, level, target;  // target: of the panel under way
     std::vector<BlockScales> scales;
 
-    Tile(const ScalarFormat& f, const Metric& m, const float* source, int64_t n_rows)
+    Tile(const ScalarFormat& f, const Metric& m, const TileRows& in)
         : format(f), line(f), metric(m), w(TileMatrix::Zero(m.n(), rows)), e(m.n(), rows), level(m.n(), rows) {
         scales.resize(static_cast<size_t>(m.n() / f.block));
-        for (int64_t r = 0; r < n_rows; r++)
-            for (int64_t j = 0; j < m.n(); j++) w(j, r) = source[r * m.n() + j];
+        for (int64_t r = 0; r < in.n_rows; r++)
+            for (int64_t j = 0; j < m.n(); j++) w(j, r) = in.rows[r * in.stride + j];
     }
 };
 
@@ -171,7 +172,7 @@ void round_forward(Tile& t) {
         const int64_t end = std::min(n, panel + panel_columns);
         t.target = t.w.middleRows(panel, end - panel);
         if (panel > 0 && t.metric.u.size() > 0)
-            t.target.noalias() += t.metric.u.block(0, panel, panel, end - panel).transpose() * t.e.topRows(panel);
+            add_products_of_lanes(&t.metric.u(0, panel), n, t.e.data(), panel, 1, t.target.data(), end - panel);
         for (int64_t first = panel; first < end; first += t.format.block) round_block(t, first, panel, end);
     }
 }
@@ -182,17 +183,22 @@ struct Descent {
     int64_t panel, end;
     TileMatrix g;
 
-    auto h(int64_t first, int64_t n) const { return t.metric.h.block(panel, first, end - panel, n); }
+    /// out += factor x H[columns out_first … , columns in_first …] in; H is symmetric, so its rows serve as columns.
+    void add_h(int64_t in_first, const TileMatrix& in, float factor, int64_t out_first, int64_t n_out,
+               float* out) const {
+        add_products_of_lanes(&t.metric.h(in_first, out_first), t.metric.n(), in.data(), in.rows(), factor, out, n_out);
+    }
 
     /// Columns first … first+n-1 of Q change by `change` [n, rows].
     void apply(int64_t first, const TileMatrix& change) {
         t.e.middleRows(first, change.rows()) -= change;
-        g.noalias() -= h(first, change.rows()) * change;
+        add_h(first, change, -1, panel, end - panel, g.data());
     }
 
     /// The multiple of direction v [n, rows] at columns first… that lowers the error most, for each row.
     PerRow best_multiple(int64_t first, const TileMatrix& v) const {
-        const TileMatrix hv = t.metric.h.block(first, first, v.rows(), v.rows()) * v;
+        TileMatrix hv = TileMatrix::Zero(v.rows(), rows);
+        add_h(first, v, 1, first, v.rows(), hv.data());
         const PerRow curvature = v.cwiseProduct(hv).colwise().sum().array();
         const PerRow slope = v.cwiseProduct(g.middleRows(first - panel, v.rows())).colwise().sum().array();
         return (curvature > 0).select(slope / curvature, 0);
@@ -289,7 +295,8 @@ void sweep(Tile& t) {
     const int64_t n = t.metric.n();
     for (int64_t panel = 0; panel < n; panel += panel_columns) {
         Descent descent{t, panel, std::min(n, panel + panel_columns), {}};
-        descent.g.noalias() = t.metric.h.middleRows(panel, descent.end - panel) * t.e;
+        descent.g = TileMatrix::Zero(descent.end - panel, rows);
+        descent.add_h(0, t.e, 1, panel, descent.end - panel, descent.g.data());
         for (int64_t block = panel; block < descent.end; block += t.format.block) {
             descent.refit_units(block);
             for (int s = 0; s < t.format.n_subs(); s++) {
@@ -321,26 +328,33 @@ void pack_row(const Tile& t, int64_t row, std::byte* out) {
     }
 }
 
+/// Codebook types, whose rounding wants rows without gaps.
+void round_blocks(ggml_type type, const Metric& metric, const TileRows& in, const FeedbackOptions& options) {
+    const size_t row_bytes = ggml_row_size(type, metric.n());
+    Matrix dense(in.n_rows, metric.n());
+    for (int64_t r = 0; r < in.n_rows; r++) std::copy_n(in.rows + r * in.stride, metric.n(), dense.row(r).data());
+    std::vector<std::byte> out(row_bytes * static_cast<size_t>(in.n_rows));
+    round_tile_by_blocks(type, metric, dense.data(), in.n_rows, out.data(), nullptr);
+    for (int64_t r = 0; r < in.n_rows; r++)
+        std::memcpy(in.out + static_cast<size_t>(r) * in.out_stride, out.data() + static_cast<size_t>(r) * row_bytes,
+                    row_bytes);
+}
+
 }  // namespace
 
 bool has_feedback(ggml_type type) { return scalar_format(type) != nullptr; }
 
-void round_tile(ggml_type type, const Metric& metric, const float* source, int64_t n_rows,
-                const FeedbackOptions& options, std::byte* out, float* decoded) {
+void round_tile(ggml_type type, const Metric& metric, const TileRows& rows_in, const FeedbackOptions& options) {
     if (!has_feedback(type)) {
-        round_tile_by_blocks(type, metric, source, n_rows, out, decoded);
+        round_blocks(type, metric, rows_in, options);
         return;
     }
-    const auto n = metric.n();
-    const size_t row_bytes = ggml_row_size(type, n);
-    Tile tile(*scalar_format(type), metric, source, n_rows);
+    Tile tile(*scalar_format(type), metric, rows_in);
     round_forward(tile);
     if (metric.h.size() > 0)
         for (int i = 0; i < options.sweeps; i++) sweep(tile);
-    for (int64_t r = 0; r < n_rows; r++) {
-        pack_row(tile, r, out + static_cast<size_t>(r) * row_bytes);
-        if (decoded != nullptr) to_float(type, out + static_cast<size_t>(r) * row_bytes, decoded + r * n, n);
-    }
+    for (int64_t r = 0; r < rows_in.n_rows; r++)
+        pack_row(tile, r, rows_in.out + static_cast<size_t>(r) * rows_in.out_stride);
 }
 
 double quadratic_error(const Matrix& h, const float* a, const float* b, int64_t n_rows) {

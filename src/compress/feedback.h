@@ -12,12 +12,9 @@
 #include <cstdint>
 
 #include "compress/metric.h"
+#include "compress/rounding_options.h"
 
 namespace ech0 {
-
-struct FeedbackOptions {
-    int sweeps = 2;  ///< of coordinate descent; 0: error feedback alone
-};
 
 /// Rows that are rounded together: a few vector registers wide.
 constexpr int64_t tile_rows = 64;
@@ -25,12 +22,16 @@ constexpr int64_t tile_rows = 64;
 /// Does this type's rounding go column by column? Others (codebooks) are rounded block by block.
 bool has_feedback(ggml_type type);
 
-/// Round rows of a tensor in a type so that (W - Q) H (W - Q)' is small.
-/// @param rows  [n_rows, metric.n()], at most tile_rows of them
-/// @param out  ggml_row_size(type, n) bytes per row
-/// @param decoded  [n_rows, n] what the stored rows mean; may be nullptr
-void round_tile(ggml_type type, const Metric& metric, const float* rows, int64_t n_rows, const FeedbackOptions& options,
-                std::byte* out, float* decoded);
+/// Rows of a tensor, or some columns of them: where they are, and where their blocks go.
+struct TileRows {
+    const float* rows = nullptr;  ///< [n_rows, metric.n()], `stride` floats from row to row
+    int64_t stride = 0, n_rows = 0;
+    std::byte* out = nullptr;  ///< ggml_row_size(type, metric.n()) bytes per row, `out_stride` bytes from row to row
+    size_t out_stride = 0;
+};
+
+/// Round at most tile_rows rows in a type so that (W - Q) H (W - Q)' is small.
+void round_tile(ggml_type type, const Metric& metric, const TileRows& tile, const FeedbackOptions& options);
 
 /// (W - Q) H (W - Q)' summed over rows, in double. @param a, b  [n_rows, n]
 double quadratic_error(const Matrix& h, const float* a, const float* b, int64_t n_rows);

@@ -7,14 +7,13 @@
 // columns can be rounded from first to last, each aiming at what makes its own term small: error feedback. u needs no
 // inverse of H. Sources: Frantar et al. 2022, GPTQ; Chee et al. 2023, QuIP (this form, there called LDLQ).
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-namespace ech0 {
+#include "base/matrix.h"
 
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+namespace ech0 {
 
 struct Metric {
     Matrix h;                ///< [n, n] symmetric, positive definite
@@ -28,7 +27,6 @@ struct Metric {
 /// @param moment  [n, n] mean of x x' over tokens
 /// @param shrinkage  0 … 1, how far entries off the diagonal go to zero: estimates of them from some ten thousand
 /// tokens of other text are partly wrong, and feedback would trust them
-/// @param n_threads  0 = all cores
 /// @throws EngineError if the moment has NaN or infinity
 Metric make_metric(const Matrix& moment, float shrinkage);
 

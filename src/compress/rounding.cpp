@@ -19,18 +19,44 @@ constexpr float weight_floor = 1e-3F;
 // Rows are read and rounded in slabs of about this many weights: 64 MB of float32.
 constexpr int64_t slab_weights = int64_t{16} << 20;
 
-/// The weights that belong to row r: those of its expert.
-const float* weights_of_row(const Tensor& tensor, std::span<const float> weights, int64_t row) {
-    const int64_t n_mat = static_cast<int64_t>(weights.size()) / tensor.n_cols();
-    const int64_t rows_per_mat = tensor.n_rows() / n_mat;
-    return weights.data() + row / rows_per_mat * tensor.n_cols();
+// Of a tensor of experts these many speak for all when errors are sampled.
+constexpr int64_t most_sampled_matrices = 4;
+
+/// Rows of one matrix, dense, rounded range by range into their places.
+void round_some(ggml_type type, const TensorMetric& metric, int64_t matrix, const Matrix& rows,
+                const FeedbackOptions& options, std::byte* out) {
+    const int64_t n_cols = rows.cols();
+    const size_t row_bytes = ggml_row_size(type, n_cols);
+    if (!ggml_is_quantized(type)) {
+        from_float(type, rows.data(), out, rows.size());
+        return;
+    }
+    for (size_t r = 0; r < metric.ranges.size(); r++) {
+        const ColumnRange& range = metric.ranges[r];
+        for (int64_t first = 0; first < rows.rows(); first += tile_rows)
+            round_tile(type, metric.of(matrix, r),
+                       {rows.row(first).data() + range.first, n_cols, std::min(tile_rows, rows.rows() - first),
+                        out + static_cast<size_t>(first) * row_bytes + ggml_row_size(type, range.first), row_bytes},
+                       options);
+    }
+    if (!ggml_validate_row_data(type, out, row_bytes * static_cast<size_t>(rows.rows())))
+        throw EngineError(fmt::format("rounding to {} gave invalid blocks: the source has NaN or infinite weights",
+                                      type_label(type)));
 }
 
-double weighted_square(const float* a, const float* b, const float* weights, int64_t n) {
+/// e H e' summed over rows, by ranges; with a diagonal metric its diagonal.
+double error_of(const TensorMetric& metric, int64_t matrix, const Matrix& error) {
     double sum = 0;
-    for (int64_t j = 0; j < n; j++) {
-        const double d = static_cast<double>(a[j]) - (b == nullptr ? 0.0 : static_cast<double>(b[j]));
-        sum += static_cast<double>(weights[j]) * d * d;
+    for (size_t r = 0; r < metric.ranges.size(); r++) {
+        const Metric& m = metric.of(matrix, r);
+        const Matrix part = error.middleCols(metric.ranges[r].first, metric.ranges[r].n);
+        if (m.h.size() > 0) {
+            const Matrix weighted = part * m.h;
+            sum += part.cwiseProduct(weighted).cast<double>().sum();
+        } else {
+            const Eigen::Map<const Eigen::RowVectorXf> d(m.d.data(), m.n());
+            sum += (part.array().square().rowwise() * d.array()).matrix().cast<double>().sum();
+        }
     }
     return sum;
 }
@@ -74,44 +100,47 @@ void round_rows(ggml_type type, const float* rows, int64_t n_rows, int64_t n_col
                                       type_label(type)));
 }
 
-void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
-                  int n_threads, const std::function<void(std::span<const std::byte>)>& take) {
-    const int64_t n_cols = tensor.n_cols(), n_rows = tensor.n_rows();
+void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, const TensorMetric& metric,
+                  const FeedbackOptions& options, int n_threads,
+                  const std::function<void(std::span<const std::byte>)>& take) {
+    const int64_t n_cols = tensor.n_cols(), rows_per_matrix = tensor.n_rows() / metric.n_mat();
     const size_t row_bytes = ggml_row_size(type, n_cols);
-    const int64_t slab_rows = std::clamp<int64_t>(slab_weights / n_cols, 1, n_rows);
+    const int64_t slab_rows = std::clamp<int64_t>(slab_weights / n_cols / tile_rows * tile_rows, 1, rows_per_matrix);
     ggml_quantize_init(type);
     std::vector<std::byte> rounded(static_cast<size_t>(slab_rows) * row_bytes);
-    for (int64_t first = 0; first < n_rows; first += slab_rows) {
-        const int64_t n = std::min(slab_rows, n_rows - first);
-        constexpr int64_t rows_per_task = 16;
-        parallel_for((n + rows_per_task - 1) / rows_per_task, n_threads, [&](int64_t task) {
-            check_interrupt();
-            std::vector<float> row(static_cast<size_t>(n_cols));
-            for (int64_t r = task * rows_per_task; r < std::min(n, (task + 1) * rows_per_task); r++) {
-                source.rows(tensor, first + r, 1, row.data());
-                round_rows(type, row.data(), 1, n_cols, weights_of_row(tensor, weights, first + r),
-                           rounded.data() + static_cast<size_t>(r) * row_bytes);
-            }
-        });
-        take({rounded.data(), static_cast<size_t>(n) * row_bytes});
-    }
+    for (int64_t matrix = 0; matrix < metric.n_mat(); matrix++)
+        for (int64_t at = 0; at < rows_per_matrix; at += slab_rows) {
+            const int64_t n = std::min(slab_rows, rows_per_matrix - at), first = matrix * rows_per_matrix + at;
+            parallel_for((n + tile_rows - 1) / tile_rows, n_threads, [&](int64_t tile) {
+                check_interrupt();
+                const int64_t row = tile * tile_rows;
+                Matrix rows(std::min(tile_rows, n - row), n_cols);
+                source.rows(tensor, first + row, rows.rows(), rows.data());
+                round_some(type, metric, matrix, rows, options, rounded.data() + static_cast<size_t>(row) * row_bytes);
+            });
+            take({rounded.data(), static_cast<size_t>(n) * row_bytes});
+        }
 }
 
-double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
-                   int64_t n_sample_rows) {
+double local_error(const Source& source, const Tensor& tensor, ggml_type type, const TensorMetric& metric,
+                   const FeedbackOptions& options) {
     if (type == static_cast<ggml_type>(tensor.type)) return 0;
-    const int64_t n_cols = tensor.n_cols(), n = std::min(n_sample_rows, tensor.n_rows());
-    std::vector<float> row(static_cast<size_t>(n_cols)), back(static_cast<size_t>(n_cols));
-    std::vector<std::byte> rounded(ggml_row_size(type, n_cols));
+    const int64_t n_cols = tensor.n_cols(), rows_per_matrix = tensor.n_rows() / metric.n_mat();
+    const int64_t n_mat = std::min(metric.n_mat(), most_sampled_matrices);
+    // Scalar formats round a tile of rows as fast as one; the engine's codebook search takes its time per row.
+    const int64_t n_rows = std::min(rows_per_matrix, (has_feedback(type) ? tile_rows : tile_rows / 2) / n_mat);
     double error = 0, power = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t r = (2 * i + 1) * tensor.n_rows() / (2 * n);  // the middles of n equal parts
-        const float* w = weights_of_row(tensor, weights, r);
-        source.rows(tensor, r, 1, row.data());
-        round_rows(type, row.data(), 1, n_cols, w, rounded.data());
-        to_float(type, rounded.data(), back.data(), n_cols);
-        error += weighted_square(row.data(), back.data(), w, n_cols);
-        power += weighted_square(row.data(), nullptr, w, n_cols);
+    for (int64_t i = 0; i < n_mat; i++) {
+        const int64_t matrix = (2 * i + 1) * metric.n_mat() / (2 * n_mat);
+        Matrix rows(n_rows, n_cols), back(n_rows, n_cols);
+        for (int64_t k = 0; k < n_rows; k++)  // the middles of n equal parts
+            source.rows(tensor, matrix * rows_per_matrix + (2 * k + 1) * rows_per_matrix / (2 * n_rows), 1,
+                        rows.row(k).data());
+        std::vector<std::byte> rounded(ggml_row_size(type, n_cols) * static_cast<size_t>(n_rows));
+        round_some(type, metric, matrix, rows, options, rounded.data());
+        to_float(type, rounded.data(), back.data(), back.size());
+        error += error_of(metric, matrix, rows - back);
+        power += error_of(metric, matrix, rows);
     }
     return power > 0 ? error / power : 0;
 }

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "compress/feedback.h"
+#include "compress/tensor_metric.h"
 #include "ech0/calibration.h"
 #include "runtime/source.h"
 
@@ -21,15 +23,15 @@ std::vector<float> column_weights(const Tensor& tensor, const Importance* import
 /// @throws EngineError if the engine made blocks that it would itself refuse (NaN, infinity in the source)
 void round_rows(ggml_type type, const float* rows, int64_t n_rows, int64_t n_cols, const float* weights, void* out);
 
-/// A whole tensor, slab by slab, on n_threads threads; `take` gets the slabs in order. The bytes do not depend on the
-/// number of threads.
-void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
-                  int n_threads, const std::function<void(std::span<const std::byte>)>& take);
+/// A whole tensor with error feedback, slab by slab, on n_threads threads; `take` gets the slabs in order. The bytes do
+/// not depend on the number of threads. Types without blocks are converted.
+void round_tensor(const Source& source, const Tensor& tensor, ggml_type type, const TensorMetric& metric,
+                  const FeedbackOptions& options, int n_threads,
+                  const std::function<void(std::span<const std::byte>)>& take);
 
-/// Loss of storing a tensor in a type, on the layer's own outputs: sum of weights x (W - W')^2 over a sample of rows,
-/// as a share of sum of weights x W^2.
-/// @param n_sample_rows  at most; evenly spread
-double local_error(const Source& source, const Tensor& tensor, ggml_type type, std::span<const float> weights,
-                   int64_t n_sample_rows);
+/// Loss of storing a tensor in a type, on the layer's own outputs: (W - W') H (W - W)' over a sample of rows, as a
+/// share of W H W'.
+double local_error(const Source& source, const Tensor& tensor, ggml_type type, const TensorMetric& metric,
+                   const FeedbackOptions& options);
 
 }  // namespace ech0

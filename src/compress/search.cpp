@@ -120,6 +120,17 @@ std::string kind_of(const std::string& tensor) {
 SearchResult search_plan(const SearchProblem& p) {
     std::map<std::vector<int32_t>, std::vector<double>> memory;
     SearchResult result;
+    const std::vector<std::vector<Option>> plain = options_for(p, std::vector<double>(p.costs.size(), 1.0));
+    const auto predicted = [&](const std::vector<int32_t>& choice) {
+        double kl = 0;
+        for (size_t i = 0; i < plain.size(); i++) kl += plain[i][static_cast<size_t>(choice[i])].loss;
+        return kl;
+    };
+    if (p.rounds == 0) {
+        result.choice = solve(plain, p.budget_bytes);
+        result.predicted_kl = predicted(result.choice);
+        return result;
+    }
     Measured best = solve_and_measure(p, std::vector<double>(p.costs.size(), 1.0), memory);
     result.tried.push_back({"predicted optimum", true, best.mean});
     const std::vector<Lever> all = levers(p);
@@ -145,9 +156,7 @@ SearchResult search_plan(const SearchProblem& p) {
     }
     result.choice = best.choice;
     result.measured_kl = best.mean;
-    const std::vector<std::vector<Option>> options = options_for(p, std::vector<double>(p.costs.size(), 1.0));
-    for (size_t i = 0; i < options.size(); i++)
-        result.predicted_kl += options[i][static_cast<size_t>(best.choice[i])].loss;
+    result.predicted_kl = predicted(best.choice);
     return result;
 }
 

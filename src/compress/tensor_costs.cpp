@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
@@ -15,9 +16,6 @@ namespace ech0 {
 namespace {
 
 using nlohmann::json;
-
-// Rows per tensor that errors are sampled on. Against all rows of smollm2 the sampled error is off by 2 % (median).
-constexpr int64_t n_sample_rows = 32;
 
 // Types outside these multiples of the target never won a place in a plan of ours (docs/results.md).
 constexpr double least_share = 0.6, most_share = 1.8, most_extra_bits = 1.0;
@@ -38,16 +36,16 @@ json known_errors(const Workspace& work) {
 
 }  // namespace
 
-std::vector<TensorCosts> tensor_costs(const Source& source, const Calibration& calibration, double target_bits,
-                                      Workspace& work, int n_threads, const Progress& progress) {
+std::vector<TensorCosts> tensor_costs(const Source& source, const std::function<TensorMetric(const Tensor&)>& metric_of,
+                                      const FeedbackOptions& options, double target_bits, Workspace& work,
+                                      int n_threads, const Progress& progress) {
     const Model& model = source.model();
     json known = known_errors(work);
     if (!known.is_object()) known = json::object();
     std::vector<TensorCosts> costs(model.tensors.size());
     for (size_t i = 0; i < costs.size(); i++) {
         const Tensor& tensor = model.tensors[i];
-        costs[i] = {
-            &tensor, column_weights(tensor, calibration.find(tensor.name)), types_near(tensor, target_bits), {}};
+        costs[i] = {&tensor, types_near(tensor, target_bits), {}};
         for (const ggml_type type : costs[i].types)
             if (ggml_is_quantized(type)) ggml_quantize_init(type);  // not safe to do from several threads
     }
@@ -55,13 +53,16 @@ std::vector<TensorCosts> tensor_costs(const Source& source, const Calibration& c
     parallel_for(static_cast<int64_t>(costs.size()), n_threads, [&](int64_t i) {
         TensorCosts& mine = costs[static_cast<size_t>(i)];
         const auto before = known.find(mine.tensor->name);
+        std::optional<TensorMetric> metric;  // made when the first error is not known
         for (const ggml_type type : mine.types) {
             check_interrupt();
             const std::string label = type_label(type);
-            if (before != known.end() && before->contains(label))
+            if (before != known.end() && before->contains(label)) {
                 mine.errors.push_back((*before)[label].get<double>());
-            else
-                mine.errors.push_back(local_error(source, *mine.tensor, type, mine.weights, n_sample_rows));
+            } else {
+                if (!metric) metric = metric_of(*mine.tensor);
+                mine.errors.push_back(local_error(source, *mine.tensor, type, *metric, options));
+            }
         }
         if (progress && mine.types.size() > 1)
             progress("error of each type", ++done, static_cast<int64_t>(costs.size()));

@@ -35,17 +35,25 @@ std::string Workspace::piece_name(const Tensor& tensor, ggml_type type) {
 std::span<const std::byte> Workspace::tensor(const Tensor& tensor, ggml_type type, const Make& make) {
     const std::string name = piece_name(tensor, type);
     const size_t size = ggml_row_size(type, tensor.n_cols()) * static_cast<size_t>(tensor.n_rows());
+    if (const auto known = find_piece(name, size); !known.empty()) return known;
+    AtomicFile file(folder_ / name);
+    make([&](std::span<const std::byte> bytes) { file.write(bytes.data(), bytes.size()); });
+    file.commit();
+    return find_piece(name, size);
+}
+
+std::span<const std::byte> Workspace::find_piece(const std::string& name, size_t size) {
     auto found = tensors_.find(name);
     if (found == tensors_.end()) {
         std::error_code error;
-        if (!fs::exists(folder_ / name, error) || fs::file_size(folder_ / name, error) != size) {
-            AtomicFile file(folder_ / name);
-            make([&](std::span<const std::byte> bytes) { file.write(bytes.data(), bytes.size()); });
-            file.commit();
-        }
+        if (!fs::exists(folder_ / name, error) || fs::file_size(folder_ / name, error) != size) return {};
         found = tensors_.emplace(name, MappedFile(folder_ / name)).first;
     }
     return {reinterpret_cast<const std::byte*>(found->second.data()), size};
+}
+
+void Workspace::put_piece(const std::string& name, std::span<const std::byte> bytes) {
+    write_file(folder_ / name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 void Workspace::trim(int64_t most_bytes, const std::function<bool(const std::string&)>& needed) {

@@ -31,6 +31,10 @@ public:
     using Make = std::function<void(const std::function<void(std::span<const std::byte>)>& take)>;
     std::span<const std::byte> tensor(const Tensor& tensor, ggml_type type, const Make& make);
 
+    /// A piece of exactly this size, if it is there; valid as long as the Workspace.
+    std::span<const std::byte> find_piece(const std::string& name, size_t size);
+    void put_piece(const std::string& name, std::span<const std::byte> bytes);
+
     /// Forget rounded tensors that `needed` does not name, if they take more than `most_bytes` together.
     void trim(int64_t most_bytes, const std::function<bool(const std::string& piece)>& needed);
     static std::string piece_name(const Tensor& tensor, ggml_type type);

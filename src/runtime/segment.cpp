@@ -55,6 +55,12 @@ void fill_with(ggml_tensor* tensor, float value) {
         ggml_backend_tensor_memset(tensor, 0, 0, ggml_nbytes(tensor));
 }
 
+/// "ffn_inp-3" is a node "ffn_inp".
+bool is_node(std::string_view name, std::string_view node) {
+    return name.size() > node.size() + 1 && name.starts_with(node) && name[node.size()] == '-' &&
+           name.find_first_not_of("0123456789", node.size() + 1) == std::string_view::npos;
+}
+
 }  // namespace
 
 std::vector<SegmentRange> split_into_segments(const Model& model) {
@@ -169,38 +175,81 @@ bool Segment::observe(ggml_tensor* tensor, bool ask) {
             ggml_backend_tensor_get(tensor, out_.data(), 0, std::min(ggml_nbytes(tensor), out_.size() * sizeof(float)));
         return true;
     }
-    if (sink_ == nullptr || (tensor->op != GGML_OP_MUL_MAT && tensor->op != GGML_OP_MUL_MAT_ID)) return false;
+    if (sink_ != nullptr && !sink_->node.empty() && is_node(tensor->name, sink_->node)) {
+        if (ask) return true;
+        fetch(tensor);
+        sink_->take(sink_->node, -1, activations_.data(), ggml_nrows(tensor), tensor->ne[0]);
+        return true;
+    }
+    const bool wanted = sink_ != nullptr || products_ != nullptr;
+    if (!wanted || (tensor->op != GGML_OP_MUL_MAT && tensor->op != GGML_OP_MUL_MAT_ID)) return false;
     const std::string weight = source_name(tensor->src[0]->name);
-    if (tensor->src[1]->type != GGML_TYPE_F32 || source_.find(weight) == nullptr || !sink_->wants(weight)) return false;
-    if (!ask) feed_sink(tensor, weight);
-    return true;
+    if (tensor->src[1]->type != GGML_TYPE_F32 || source_.find(weight) == nullptr) return false;
+    if (products_ != nullptr) {
+        if (ask) list_product(tensor, weight);
+        return false;
+    }
+    if (!sink_->wants(weight)) return false;
+    if (ask) return true;
+    feed_sink(tensor, weight);
+    return !sink_->enough || !sink_->enough();
+}
+
+void Segment::list_product(const ggml_tensor* product, const std::string& weight) {
+    const auto same = [&](const auto& group) { return group.first == product->src[1]; };
+    const auto group = std::find_if(products_->begin(), products_->end(), same);
+    if (group == products_->end())
+        products_->push_back({product->src[1], {weight}});
+    else
+        group->second.push_back(weight);
+}
+
+std::vector<std::vector<std::string>> Segment::products_by_input(const SegmentInput& input) {
+    std::vector<std::pair<const ggml_tensor*, std::vector<std::string>>> found;
+    products_ = &found;
+    run(input);
+    products_ = nullptr;
+    std::vector<std::vector<std::string>> groups;
+    for (auto& [x, names] : found) groups.push_back(std::move(names));
+    return groups;
+}
+
+/// The tensor's values into activations_, rows one behind the other.
+void Segment::fetch(const ggml_tensor* x) {
+    activations_.resize(static_cast<size_t>(ggml_nelements(x)));
+    if (ggml_is_contiguous(x)) {
+        ggml_backend_tensor_get(x, activations_.data(), 0, ggml_nbytes(x));
+        return;
+    }
+    for (int64_t row = 0; row < ggml_nrows(x); row++)
+        ggml_backend_tensor_get(x, activations_.data() + row * x->ne[0], static_cast<size_t>(row) * x->nb[1],
+                                static_cast<size_t>(x->ne[0]) * sizeof(float));
 }
 
 void Segment::feed_sink(const ggml_tensor* product, const std::string& weight) {
     const ggml_tensor* x = product->src[1];
     const int64_t n_cols = x->ne[0];
-    activations_.resize(static_cast<size_t>(ggml_nelements(x)));
-    if (ggml_is_contiguous(x))
-        ggml_backend_tensor_get(x, activations_.data(), 0, ggml_nbytes(x));
-    else
-        for (int64_t row = 0; row < ggml_nrows(x); row++)
-            ggml_backend_tensor_get(x, activations_.data() + row * n_cols, static_cast<size_t>(row) * x->nb[1],
-                                    static_cast<size_t>(n_cols) * sizeof(float));
+    fetch(x);
     if (product->op == GGML_OP_MUL_MAT) {
         sink_->take(weight, 0, activations_.data(), ggml_nrows(x), n_cols);
         return;
     }
-    // x is [n_cols, n_used or 1, n_tokens], ids [n_used, n_tokens]: which expert each token's product went to.
+    // x is [n_cols, n_used or 1, n_tokens], ids [n_used, n_tokens]: which expert each token's product went to. Each
+    // expert's rows are given together.
     const ggml_tensor* ids = product->src[2];
     chosen_.resize(static_cast<size_t>(ids->ne[0]));
+    std::map<int32_t, std::vector<float>> rows_of;
     for (int64_t token = 0; token < ids->ne[1]; token++) {
         ggml_backend_tensor_get(ids, chosen_.data(), static_cast<size_t>(token) * ids->nb[1],
                                 chosen_.size() * sizeof(int32_t));
         for (int64_t k = 0; k < ids->ne[0]; k++) {
-            const int64_t row = token * x->ne[1] + k % x->ne[1];
-            sink_->take(weight, chosen_[static_cast<size_t>(k)], activations_.data() + row * n_cols, 1, n_cols);
+            const float* row = activations_.data() + (token * x->ne[1] + k % x->ne[1]) * n_cols;
+            std::vector<float>& rows = rows_of[chosen_[static_cast<size_t>(k)]];
+            rows.insert(rows.end(), row, row + n_cols);
         }
     }
+    for (const auto& [expert, rows] : rows_of)
+        sink_->take(weight, expert, rows.data(), static_cast<int64_t>(rows.size()) / n_cols, n_cols);
 }
 
 std::span<const float> Segment::run(const SegmentInput& input, const ActivationSink* sink) {

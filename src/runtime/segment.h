@@ -42,6 +42,10 @@ struct ActivationSink {
     std::function<bool(const std::string& tensor)> wants;
     /// @param x  row-major [n_rows, n_cols]; @param matrix  index of the expert, 0 for a plain weight
     std::function<void(const std::string& tensor, int64_t matrix, const float* x, int64_t n_rows, int64_t n_cols)> take;
+    /// Also the nodes of the graph called `node`-<layer>, such as "ffn_inp"; matrix is -1. Optional.
+    std::string node = {};
+    /// Asked after each take: true ends the run there, and what run() gives is not to be used. Optional.
+    std::function<bool()> enough = {};
 };
 
 /// What goes into a segment: tokens for a whole model, hidden states [n_tokens, n_embd] else.
@@ -65,6 +69,9 @@ public:
     /// [n_tokens, n_vocab] logits if the segment has the head; valid until the next call.
     std::span<const float> run(const SegmentInput& input, const ActivationSink* sink = nullptr);
 
+    /// The weights that are multiplied, in the order of the graph; those that read the same input stand together.
+    std::vector<std::vector<std::string>> products_by_input(const SegmentInput& input);
+
     /// Replace a weight's bytes (same type and shape) until it is set again.
     /// @param tensor  its name in the source model; token_embd.weight also replaces a tied output
     void set(const std::string& tensor, std::span<const std::byte> bytes);
@@ -78,6 +85,8 @@ private:
     void fill(ggml_tensor* tensor);
     bool observe(ggml_tensor* tensor, bool ask);
     void feed_sink(const ggml_tensor* product, const std::string& weight);
+    void fetch(const ggml_tensor* tensor);
+    void list_product(const ggml_tensor* product, const std::string& weight);
     std::string source_name(const std::string& engine_name) const;
 
     const Model& source_;
@@ -91,6 +100,7 @@ private:
     llama_model_ptr model_;
     llama_context_ptr ctx_;
     const ActivationSink* sink_ = nullptr;
+    std::vector<std::pair<const ggml_tensor*, std::vector<std::string>>>* products_ = nullptr;  // while listing them
     std::vector<float> out_, activations_;
     std::vector<int32_t> chosen_;  // experts chosen per token
 };

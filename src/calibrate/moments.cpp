@@ -1,0 +1,211 @@
+#include "calibrate/moments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "ech0/error.h"
+
+namespace ech0 {
+namespace {
+
+// Experts of one input that together need more than this share one moment.
+constexpr int64_t most_expert_bytes = int64_t{1} << 30;
+
+using Groups = std::vector<std::vector<std::string>>;
+
+const Tensor* matrix_of(const Model& model, const std::string& name) {
+    const Tensor* tensor = model.find(name);
+    return tensor != nullptr && tensor->shape.size() >= 2 ? tensor : nullptr;
+}
+
+/// One segment's moments, all its inputs in one run per chunk; hidden states go on to the next segment.
+std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const Model& model, const Chunks& chunks,
+                                  std::vector<std::vector<float>>& hidden, int n_threads) {
+    std::map<std::string, size_t> group_of;
+    std::vector<Moments> moments;
+    for (const auto& group : groups) {
+        const Tensor& tensor = *matrix_of(model, group.front());
+        group_of[group.front()] = moments.size();
+        moments.emplace_back(tensor.n_cols(), tensor.shape.size() > 2 ? tensor.shape[2] : 1);
+    }
+    const bool has_head = segment.range().with_head;
+    bool all_seen = false;
+    ActivationSink sink;
+    sink.wants = [&](const std::string& tensor) { return group_of.contains(tensor); };
+    sink.take = [&](const std::string& tensor, int64_t matrix, const float* x, int64_t n_rows, int64_t) {
+        moments[group_of.at(tensor)].add(matrix, x, n_rows, n_threads);
+        all_seen = has_head && tensor == groups.back().front();
+    };
+    sink.enough = [&] { return all_seen; };  // logits are not asked for
+    for (size_t c = 0; c < chunks.size(); c++) {
+        check_interrupt();
+        if (has_head && groups.empty()) break;
+        const SegmentInput input =
+            segment.range().from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
+        const std::span<const float> out = segment.run(input, groups.empty() ? nullptr : &sink);
+        if (!has_head) hidden[c].assign(out.begin(), out.end());
+    }
+    for (Moments& m : moments) m.finish();
+    return moments;
+}
+
+}  // namespace
+
+std::vector<ColumnRange> column_ranges(int64_t n_cols) {
+    const int64_t n_ranges = (n_cols + widest_moment - 1) / widest_moment;
+    const int64_t step = n_cols % 256 == 0 ? 256 : n_cols % 64 == 0 ? 64 : n_cols % 32 == 0 ? 32 : 1;
+    std::vector<ColumnRange> ranges;
+    for (int64_t i = 0; i < n_ranges; i++) {
+        const int64_t first = n_cols * i / n_ranges / step * step;
+        const int64_t end = i + 1 == n_ranges ? n_cols : n_cols * (i + 1) / n_ranges / step * step;
+        ranges.push_back({first, end - first});
+    }
+    return ranges;
+}
+
+Moments::Moments(int64_t n_cols, int64_t n_mat) : n_cols_(n_cols), ranges_(column_ranges(n_cols)) {
+    int64_t bytes = 0;
+    for (const ColumnRange& r : ranges_) bytes += n_mat * r.n * r.n * static_cast<int64_t>(sizeof(float));
+    count_.resize(n_mat > 1 && bytes > most_expert_bytes ? 1 : static_cast<size_t>(n_mat));
+    for (size_t m = 0; m < count_.size(); m++)
+        for (const ColumnRange& r : ranges_) h_.push_back(Matrix::Zero(r.n, r.n));
+}
+
+void Moments::add(int64_t matrix, const float* x, int64_t n_rows, int n_threads) {
+    const auto m = static_cast<size_t>(std::min(matrix, n_mat() - 1));
+    for (size_t r = 0; r < ranges_.size(); r++) {
+        const float* from = x + ranges_[r].first;
+        add_products(from, n_cols_, from, n_cols_, n_rows, n_threads, h_[m * ranges_.size() + r]);
+    }
+    count_[m] += static_cast<double>(n_rows);
+}
+
+void Moments::finish() {
+    for (size_t i = 0; i < h_.size(); i++) {
+        const double count = count_[i / ranges_.size()];
+        if (count > 0) h_[i] /= static_cast<float>(count);
+        mirror(h_[i]);
+        if (!h_[i].allFinite())
+            throw EngineError("activations are NaN or infinite: the model itself is broken on this text");
+    }
+}
+
+Matrix Moments::of(int64_t matrix, size_t range) const {
+    if (n_mat() == 1) return h_[range];
+    const auto m = static_cast<size_t>(matrix);
+    const auto prior = static_cast<double>(ranges_[range].n);
+    Matrix common = Matrix::Zero(ranges_[range].n, ranges_[range].n);
+    double total = 0;
+    for (size_t e = 0; e < count_.size(); e++) {
+        common += static_cast<float>(count_[e]) * h_[e * ranges_.size() + range];
+        total += count_[e];
+    }
+    if (total <= 0) return Matrix::Identity(ranges_[range].n, ranges_[range].n);
+    const double own = count_[m] / (count_[m] + prior);
+    return static_cast<float>(own) * h_[m * ranges_.size() + range] + static_cast<float>((1 - own) / total) * common;
+}
+
+Importance Moments::importance(const std::string& tensor) const {
+    Importance result{tensor, n_cols_, n_mat(), {}, {}};
+    for (size_t m = 0; m < count_.size(); m++) {
+        result.count.push_back(static_cast<float>(count_[m]));
+        for (size_t r = 0; r < ranges_.size(); r++) {
+            const Matrix& h = h_[m * ranges_.size() + r];
+            for (int64_t j = 0; j < h.rows(); j++)
+                result.sum_square.push_back(h(j, j) * static_cast<float>(count_[m]));
+        }
+    }
+    return result;
+}
+
+void Moments::write(const std::filesystem::path& target) const {
+    AtomicFile file(target);
+    const int64_t head[2] = {n_cols_, n_mat()};
+    file.write(head, sizeof(head));
+    file.write(count_.data(), count_.size() * sizeof(double));
+    for (const Matrix& h : h_) file.write(h.data(), static_cast<size_t>(h.size()) * sizeof(float));
+    file.commit();
+}
+
+Moments Moments::read(const std::filesystem::path& file) {
+    const MappedFile mapped(file);
+    const uint8_t *at = mapped.data(), *const end = at + mapped.size_bytes();
+    const auto take = [&](void* to, size_t n) {
+        if (static_cast<size_t>(end - at) < n)
+            throw FormatError(file.string() + ": is cut off; remove it and run again");
+        std::memcpy(to, at, n);
+        at += n;
+    };
+    int64_t head[2];
+    take(head, sizeof(head));
+    if (head[0] < 1 || head[0] > (1 << 24) || head[1] < 1 || head[1] > (1 << 16))
+        throw FormatError(fmt::format("{}: {} columns and {} matrices: no moments of ours", file.string(), head[0], head[1]));
+    Moments m(head[0], 1);
+    m.count_.assign(static_cast<size_t>(head[1]), 0);
+    take(m.count_.data(), m.count_.size() * sizeof(double));
+    m.h_.clear();
+    for (size_t i = 0; i < m.count_.size(); i++)
+        for (const ColumnRange& r : m.ranges_) {
+            Matrix& h = m.h_.emplace_back(r.n, r.n);
+            take(h.data(), static_cast<size_t>(h.size()) * sizeof(float));
+        }
+    return m;
+}
+
+MomentStore::MomentStore(std::filesystem::path folder) : folder_(std::move(folder)) {
+    std::error_code error;
+    std::filesystem::create_directories(folder_, error);
+    if (error) throw FileError(fmt::format("{}: cannot make this folder: {}", folder_.string(), error.message()));
+    if (!std::filesystem::exists(folder_ / "index.json", error)) return;
+    const nlohmann::json index = nlohmann::json::parse(read_file(folder_ / "index.json"), nullptr, false);
+    if (!index.is_object()) return;
+    for (const auto& [tensor, file] : index.items())
+        if (file.is_string()) file_of_[tensor] = file.get<std::string>();
+}
+
+Moments MomentStore::get(const std::string& tensor) const {
+    const auto found = file_of_.find(tensor);
+    if (found == file_of_.end()) throw UsageError("no second moments of " + tensor);
+    return Moments::read(folder_ / found->second);
+}
+
+void MomentStore::put(const std::vector<std::string>& tensors, const Moments& moments) {
+    const std::string file = tensors.front() + ".moments";
+    moments.write(folder_ / file);
+    for (const std::string& tensor : tensors) file_of_[tensor] = file;
+    write_file(folder_ / "index.json", nlohmann::json(file_of_).dump());
+}
+
+Calibration gather_moments(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx,
+                           int n_threads, MomentStore& store, const Progress& progress) {
+    const std::vector<SegmentRange> ranges = split_into_segments(model);
+    std::vector<std::vector<float>> hidden;
+    if (!ranges.front().from_tokens) hidden = enter(model, weights, chunks);
+    Calibration calibration;
+    calibration.n_ctx = n_ctx;
+    calibration.n_tokens = static_cast<int64_t>(chunks.size()) * n_ctx;
+    for (size_t i = 0; i < ranges.size(); i++) {
+        if (progress) progress("calibrate", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
+        Segment segment(model, ranges[i], weights, {n_ctx, n_threads});
+        const SegmentInput first =
+            ranges[i].from_tokens ? SegmentInput{chunks[0], {}} : SegmentInput{{}, hidden[0]};
+        Groups open;
+        for (auto& group : segment.products_by_input(first)) {
+            std::erase_if(group, [&](const std::string& t) { return matrix_of(model, t) == nullptr; });
+            if (!group.empty() && !store.has(group.front())) open.push_back(group);
+        }
+        const std::vector<Moments> moments = pass_segment(segment, open, model, chunks, hidden, n_threads);
+        for (size_t g = 0; g < open.size(); g++) store.put(open[g], moments[g]);
+    }
+    for (const Tensor& tensor : model.tensors)
+        if (store.has(tensor.name)) calibration.tensors.push_back(store.get(tensor.name).importance(tensor.name));
+    return calibration;
+}
+
+}  // namespace ech0

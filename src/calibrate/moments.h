@@ -1,0 +1,80 @@
+#pragma once
+
+// The second moment of what enters a linear map, H = mean x x' over the calibration text: what error feedback needs to
+// know of the data. Wide inputs are cut into ranges of columns whose cross moments are not kept (a 27,648-wide input
+// would need 3 GB); experts have moments of their own where memory allows.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/matrix.h"
+#include "ech0/calibration.h"
+#include "ech0/progress.h"
+#include "runtime/walk.h"
+
+namespace ech0 {
+
+struct ColumnRange {
+    int64_t first = 0, n = 0;
+};
+
+/// All columns, in equal parts (multiples of 256 where the width is one) of at most `widest_moment`.
+std::vector<ColumnRange> column_ranges(int64_t n_cols);
+inline constexpr int64_t widest_moment = 8192;
+
+/// Moments of one input: per matrix that reads it (1, or experts) and per range of columns.
+class Moments {
+public:
+    Moments() = default;
+    /// @param n_mat  1, or the number of experts; experts that would take too much memory share one
+    Moments(int64_t n_cols, int64_t n_mat);
+
+    void add(int64_t matrix, const float* x, int64_t n_rows, int n_threads);
+    /// Sums become means; to be called once, after the last add.
+    void finish();
+
+    /// H of a range for one matrix, [n, n]. An expert that saw few tokens is helped by all tokens together: its own
+    /// moment counts as its tokens, the common one as many as the range has columns.
+    Matrix of(int64_t matrix, size_t range) const;
+
+    int64_t n_cols() const { return n_cols_; }
+    int64_t n_mat() const { return static_cast<int64_t>(count_.size()); }
+    double n_tokens(int64_t matrix) const { return count_[static_cast<size_t>(std::min(matrix, n_mat() - 1))]; }
+    /// Mean square of each column, [n_mat, n_cols].
+    Importance importance(const std::string& tensor) const;
+
+    /// @throws FileError
+    void write(const std::filesystem::path& file) const;
+    static Moments read(const std::filesystem::path& file);
+
+private:
+    int64_t n_cols_ = 0;
+    std::vector<ColumnRange> ranges_;
+    std::vector<double> count_;  // [n_mat]
+    std::vector<Matrix> h_;      // [n_mat x n_ranges]
+};
+
+/// Moments on disk, one file per input, in a folder.
+class MomentStore {
+public:
+    explicit MomentStore(std::filesystem::path folder);
+    bool has(const std::string& tensor) const { return file_of_.contains(tensor); }
+    /// @throws FileError
+    Moments get(const std::string& tensor) const;
+    /// Tensors that read one input share its moments.
+    void put(const std::vector<std::string>& tensors, const Moments& moments);
+
+private:
+    std::filesystem::path folder_;
+    std::map<std::string, std::string> file_of_;
+};
+
+/// One walk of the model over the chunks; moments go to the store, their diagonals into the result. Inputs that the
+/// store has already are only passed through.
+/// @throws EngineError (activations that are no numbers), FileError, Interrupted
+Calibration gather_moments(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx,
+                           int n_threads, MomentStore& store, const Progress& progress);
+
+}  // namespace ech0

@@ -1,0 +1,27 @@
+#pragma once
+
+// Fit a matrix to what the original one put out, given that its inputs are no longer the original's. With x the inputs
+// in the original model and y those in the model whose earlier layers are already compressed (or pruned), the matrix
+// that serves best is not W but the least-squares solution of A y = W x:
+//
+//     A = W + (a W (C - H) + b S) (H + ridge mean(diag H) I)^-1,    H = mean y y', C = mean x y', S = mean r y'
+//
+// where r is what the residual stream has already lost when this matrix adds to it. Steps a, b below 1 because the
+// moments are estimates. Sources: Li et al. 2025, GPTAQ; Zhang et al. 2025, Qronos (a = 1, no S); steps and S: ours.
+
+#include "compress/metric.h"
+#include "compress/rounding_options.h"
+
+namespace ech0 {
+
+/// Moments of one linear map's inputs on the calibration text; means over tokens.
+struct InputMoments {
+    Matrix h;  ///< [n, n] of the inputs as they are now
+    Matrix c;  ///< [n, n] original inputs times inputs as they are now; empty: inputs are the original's
+    Matrix s;  ///< [n_out, n] what the stream has lost times inputs as they are now; empty: not known
+};
+
+/// A for all rows of W. @param w  [n_rows, moments.h.rows()]
+Matrix fit_to_output(const Matrix& w, const InputMoments& moments, const RepairOptions& options);
+
+}  // namespace ech0

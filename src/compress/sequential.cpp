@@ -1,0 +1,283 @@
+#include "compress/sequential.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "calibrate/moments.h"
+#include "compress/rounding.h"
+#include "ech0/error.h"
+#include "runtime/ggml_types.h"
+
+namespace ech0 {
+namespace {
+
+using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
+using Group = std::vector<std::string>;          // tensors that read one input
+
+bool is_rounded(const SequentialJob& job, const Tensor& tensor) {
+    return job.type(tensor) != static_cast<ggml_type>(tensor.type);
+}
+
+/// Rounded matrices are run in half precision: twice as fast as in their own types here, and as exact.
+ggml_type running_type(const SequentialJob& job, const Tensor& tensor) {
+    return is_rounded(job, tensor) ? GGML_TYPE_F16 : plain_type(tensor);
+}
+
+Weights running_weights(const SequentialJob& job, const Weights& plain) {
+    return {[&job](const Tensor& t) { return running_type(job, t); },
+            [&job, plain](const Tensor& t, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
+                if (!is_rounded(job, t)) return plain.bytes(t, scratch);
+                const std::span<const std::byte> known = job.known(t);
+                if (!known.empty())
+                    scratch = half_precision(job.type(t), known, t);
+                else
+                    scratch = half_precision(static_cast<ggml_type>(t.type), job.source.bytes(t), t);
+                return scratch;
+            },
+            [&job](const Tensor& t) { job.source.release(t); }};
+}
+
+/// One layer's walk: both versions of it, and what goes in.
+struct Layer {
+    const SequentialJob& job;
+    const SegmentRange& range;
+    Segment original, ours;
+    Hidden& in_original;
+    Hidden& in_ours;
+
+    SegmentInput input(const Hidden& hidden, size_t c) const {
+        return range.from_tokens ? SegmentInput{job.chunks[c], {}} : SegmentInput{{}, hidden[c]};
+    }
+};
+
+/// What one run of a layer shows of one group: its inputs, and the stream that the group's output is added to.
+struct Seen {
+    std::vector<float> x, stream;  // [n_rows, n_cols], [n_tokens, n_embd]
+    std::vector<int64_t> matrix;   // [n_rows] which expert's row; empty for plain weights
+    int64_t n_rows = 0, n_cols = 0;
+};
+
+Seen look(Segment& segment, const SegmentInput& input, const Group& group, bool want_stream) {
+    Seen seen;
+    ActivationSink sink;
+    sink.wants = [&](const std::string& tensor) { return tensor == group.front(); };
+    sink.take = [&](const std::string& name, int64_t matrix, const float* x, int64_t n_rows, int64_t n_cols) {
+        if (matrix < 0) {
+            seen.stream.assign(x, x + n_rows * n_cols);
+            return;
+        }
+        const bool experts = name.find("_exps") != std::string::npos;
+        seen.x.insert(seen.x.end(), x, x + n_rows * n_cols);
+        if (experts) seen.matrix.insert(seen.matrix.end(), static_cast<size_t>(n_rows), matrix);
+        seen.n_rows += n_rows;
+        seen.n_cols = n_cols;
+    };
+    if (want_stream) sink.node = "ffn_inp";
+    sink.enough = [&] { return seen.n_rows > 0; };
+    segment.run(input, &sink);
+    return seen;
+}
+
+/// The stream just before this group's matrix adds to it: the layer's input for attention, "ffn_inp" for the
+/// feed-forward part. Not where a norm stands between the matrix and the stream.
+enum class Stream { none, layer_input, after_attention };
+
+Stream stream_of(const SequentialJob& job, const Group& group) {
+    const std::string& name = group.front();
+    const size_t dot = name.starts_with("blk.") ? name.find('.', 4) : std::string::npos;
+    if (dot == std::string::npos) return Stream::none;
+    const std::string layer = name.substr(0, dot), part = name.substr(dot);
+    if (job.source.model().find(layer + ".post_attention_norm.weight") != nullptr ||
+        job.source.model().find(layer + ".post_ffw_norm.weight") != nullptr)
+        return Stream::none;
+    if (part == ".attn_output.weight") return Stream::layer_input;
+    return part == ".ffn_down.weight" ? Stream::after_attention : Stream::none;
+}
+
+/// What is known of one group's inputs: sums over chunks, then means.
+struct GroupMoments {
+    Moments now;                             // of the inputs as they are now
+    std::vector<ColumnRange> ranges;
+    std::vector<Matrix> c, s;                // per range: original inputs and lost stream, each times the inputs now
+    double n_tokens = 0;
+
+    InputMoments of(int64_t matrix, size_t range) const {
+        return {now.of(matrix, range), c.empty() ? Matrix() : c[range], s.empty() ? Matrix() : s[range]};
+    }
+};
+
+/// Experts' rows belong to one matrix each, and the original may have sent the token elsewhere: H alone.
+void add_expert_rows(const SequentialJob& job, const Seen& seen, GroupMoments& m) {
+    for (int64_t first = 0, end = 0; first < seen.n_rows; first = end) {
+        const int64_t matrix = seen.matrix[static_cast<size_t>(first)];
+        while (end < seen.n_rows && seen.matrix[static_cast<size_t>(end)] == matrix) end++;
+        m.now.add(matrix, seen.x.data() + first * seen.n_cols, end - first, job.n_threads);
+    }
+}
+
+void add_moved(const SequentialJob& job, const Seen& was, const Seen& is, std::span<const float> lost,
+               GroupMoments& m) {
+    const int64_t n = is.n_cols, n_out = job.source.model().n_embd;
+    if (m.c.empty())
+        for (const ColumnRange& r : m.ranges) {
+            m.c.push_back(Matrix::Zero(r.n, r.n));
+            if (!lost.empty()) m.s.push_back(Matrix::Zero(n_out, r.n));
+        }
+    for (size_t i = 0; i < m.ranges.size(); i++) {
+        const int64_t first = m.ranges[i].first;
+        add_products(was.x.data() + first, n, is.x.data() + first, n, is.n_rows, job.n_threads, m.c[i]);
+        if (!lost.empty())
+            add_products(lost.data(), n_out, is.x.data() + first, n, is.n_rows, job.n_threads, m.s[i]);
+    }
+}
+
+/// What the stream of chunk c has lost before this group's matrix adds to it; empty if that is not known.
+std::vector<float> lost_stream(const Layer& layer, Stream stream, size_t c, const Seen& was, const Seen& is) {
+    const bool inner = stream == Stream::after_attention;
+    if (stream == Stream::none || layer.range.from_tokens || (inner && (was.stream.empty() || is.stream.empty())))
+        return {};
+    std::vector<float> lost = inner ? was.stream : layer.in_original[c];
+    const std::vector<float>& now = inner ? is.stream : layer.in_ours[c];
+    std::transform(lost.begin(), lost.end(), now.begin(), lost.begin(), std::minus<>());
+    return lost;
+}
+
+GroupMoments gather(Layer& layer, const Group& group) {
+    const SequentialJob& job = layer.job;
+    const Tensor& tensor = *job.source.model().find(group.front());
+    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
+    const Stream stream = job.options.sequential && n_mat == 1 ? stream_of(job, group) : Stream::none;
+    const bool want_stream = stream == Stream::after_attention;
+    GroupMoments m{Moments(tensor.n_cols(), n_mat), column_ranges(tensor.n_cols()), {}, {}, 0};
+    for (size_t c = 0; c < job.chunks.size(); c++) {
+        check_interrupt();
+        Segment& segment = job.options.sequential ? layer.ours : layer.original;
+        const Hidden& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
+        const Seen is = look(segment, layer.input(hidden, c), group, want_stream);
+        if (!is.matrix.empty()) {
+            add_expert_rows(job, is, m);
+            continue;
+        }
+        m.now.add(0, is.x.data(), is.n_rows, job.n_threads);
+        m.n_tokens += static_cast<double>(is.n_rows);
+        if (!job.options.sequential) continue;
+        const Seen was = look(layer.original, layer.input(layer.in_original, c), group, want_stream);
+        add_moved(job, was, is, lost_stream(layer, stream, c, was, is), m);
+    }
+    m.now.finish();
+    for (Matrix& c : m.c) c /= static_cast<float>(m.n_tokens);
+    for (Matrix& s : m.s) s /= static_cast<float>(m.n_tokens);
+    return m;
+}
+
+/// All matrices of a tensor that read one range of columns with one moment.
+void round_range(const SequentialJob& job, const Tensor& tensor, const ColumnRange& range, int64_t first_row,
+                 int64_t n_rows, const InputMoments& moments, const Metric& metric, std::span<std::byte> rounded) {
+    const int64_t n = tensor.n_cols();
+    const ggml_type type = job.type(tensor);
+    const size_t row_bytes = ggml_row_size(type, n), offset = ggml_row_size(type, range.first);
+    Matrix rows(n_rows, n);
+    job.source.rows(tensor, first_row, n_rows, rows.data());
+    const Matrix w = rows.middleCols(range.first, range.n);
+    const Matrix aim = job.options.sequential ? fit_to_output(w, moments, job.options.repair) : w;
+    parallel_for((n_rows + tile_rows - 1) / tile_rows, job.n_threads, [&](int64_t tile) {
+        check_interrupt();
+        const int64_t first = tile * tile_rows, count = std::min(tile_rows, n_rows - first);
+        std::byte* out = rounded.data() + static_cast<size_t>(first_row + first) * row_bytes + offset;
+        if (job.options.feedback)
+            round_tile(type, metric, {aim.row(first).data(), range.n, count, out, row_bytes}, job.options.descent);
+        else
+            for (int64_t r = 0; r < count; r++)
+                round_rows(type, aim.row(first + r).data(), 1, range.n, metric.d.data(),
+                           out + static_cast<size_t>(r) * row_bytes);
+    });
+}
+
+Metric metric_of(const SequentialJob& job, const Matrix& h) {
+    const Eigen::VectorXf diagonal = h.diagonal();
+    return job.options.feedback ? make_metric(h, job.options.shrinkage)
+                                : diagonal_metric({diagonal.data(), static_cast<size_t>(diagonal.size())});
+}
+
+void round_group(Layer& layer, const Group& group) {
+    const SequentialJob& job = layer.job;
+    std::vector<const Tensor*> open;
+    for (const std::string& name : group) {
+        const Tensor* tensor = job.source.model().find(name);
+        if (tensor != nullptr && is_rounded(job, *tensor) && job.known(*tensor).empty()) open.push_back(tensor);
+    }
+    if (open.empty()) return;
+    const GroupMoments moments = gather(layer, group);
+    std::vector<std::vector<std::byte>> rounded;
+    for (const Tensor* tensor : open) {
+        ggml_quantize_init(job.type(*tensor));
+        rounded.emplace_back(ggml_row_size(job.type(*tensor), tensor->n_cols()) *
+                             static_cast<size_t>(tensor->n_rows()));
+    }
+    const int64_t n_mat = open.front()->shape.size() > 2 ? open.front()->shape[2] : 1;
+    for (int64_t matrix = 0; matrix < n_mat; matrix++)
+        for (size_t r = 0; r < moments.ranges.size(); r++) {
+            const InputMoments here = moments.of(matrix, r);
+            const Metric metric = metric_of(job, here.h);
+            for (size_t t = 0; t < open.size(); t++) {
+                const int64_t rows = open[t]->n_rows() / n_mat;
+                round_range(job, *open[t], moments.ranges[r], matrix * rows, rows, here, metric, rounded[t]);
+            }
+        }
+    for (size_t t = 0; t < open.size(); t++) {
+        if (job.options.sequential)
+            layer.ours.set(open[t]->name, half_precision(job.type(*open[t]), rounded[t], *open[t]));
+        job.take(*open[t], rounded[t]);
+        job.source.release(*open[t]);
+    }
+}
+
+void advance(const Layer& layer, Segment& segment, Hidden& hidden) {
+    for (size_t c = 0; c < hidden.size(); c++) {
+        const std::span<const float> out = segment.run(layer.input(hidden, c));
+        hidden[c].assign(out.begin(), out.end());
+    }
+}
+
+}  // namespace
+
+std::vector<std::byte> half_precision(ggml_type type, std::span<const std::byte> bytes, const Tensor& tensor) {
+    const int64_t n = tensor.n_cols();
+    std::vector<std::byte> half(static_cast<size_t>(tensor.n_elements) * sizeof(ggml_fp16_t));
+    std::vector<float> row(static_cast<size_t>(n));
+    for (int64_t r = 0; r < tensor.n_rows(); r++) {
+        to_float(type, bytes.data() + static_cast<size_t>(r) * ggml_row_size(type, n), row.data(), n);
+        from_float(GGML_TYPE_F16, row.data(), half.data() + static_cast<size_t>(r * n) * sizeof(ggml_fp16_t), n);
+    }
+    return half;
+}
+
+void round_sequentially(const SequentialJob& job) {
+    const Model& model = job.source.model();
+    const Weights plain = job.source.as_f16(), running = running_weights(job, plain);
+    const std::vector<SegmentRange> ranges = split_into_segments(model);
+    Hidden in_original, in_ours;
+    if (!ranges.front().from_tokens) {
+        in_original = enter(model, plain, job.chunks);
+        in_ours = job.options.sequential ? enter(model, running, job.chunks) : in_original;
+    }
+    const SegmentOptions options{job.n_ctx, job.n_threads};
+    for (size_t i = 0; i < ranges.size(); i++) {
+        const SegmentRange& range = ranges[i];
+        if (job.progress) job.progress("round", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
+        Layer layer{job, range, {model, range, plain, options}, {model, range, running, options}, in_original, in_ours};
+        for (const Group& group : layer.original.products_by_input(layer.input(in_original, 0)))
+            round_group(layer, group);
+        if (range.with_head) break;
+        advance(layer, layer.original, in_original);
+        if (job.options.sequential)
+            advance(layer, layer.ours, in_ours);
+        else
+            in_ours = in_original;
+    }
+}
+
+}  // namespace ech0
