@@ -328,7 +328,7 @@ bool has_feedback(ggml_type type) { return scalar_format(type) != nullptr; }
 void round_tile(ggml_type type, const Metric& metric, const float* source, int64_t n_rows,
                 const FeedbackOptions& options, std::byte* out, float* decoded) {
     if (!has_feedback(type)) {
-        round_tile_by_blocks(type, metric, source, n_rows, out, decoded);
+        round_tile_by_blocks(type, metric, source, n_rows, options, out, decoded);
         return;
     }
     const auto n = metric.n();
