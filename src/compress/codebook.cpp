@@ -3,10 +3,11 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "compress/codebook_format.h"
-#include "compress/entry_search.h"
+#include "compress/octet.h"
 #include "compress/rounding.h"
 #include "runtime/ggml_types.h"
 
@@ -14,129 +15,23 @@ namespace ech0 {
 namespace {
 
 constexpr int rows = static_cast<int>(tile_rows);
-constexpr int block = CodebookFormat::block, octet = CodebookFormat::octet;
+constexpr int block = CodebookFormat::block;
 constexpr int most_sub = 32;
 
 using TileMatrix = Eigen::Matrix<float, Eigen::Dynamic, rows, Eigen::RowMajor>;  // [n_cols, rows]
 using PerRow = Eigen::Array<float, 1, rows>;
 
 // Scales tried for a sub-block when it is first rounded, beside the engine's, and in each sweep, beside what stands.
-constexpr int first_scales[] = {0, -1, 1, -2, 2};
+constexpr int first_scales[] = {0, -1, 1, -2, 2, -3, 3};
 constexpr int later_scales[] = {0, -1, 1};
 
 float half(float x) { return ggml_fp16_to_fp32(ggml_fp32_to_fp16(x)); }
-
-/// How eight weights are stored, for each row, and what that means.
-struct Octet {
-    int32_t entry[2][rows], signs[rows], shifted[rows];
-    float q[octet][rows];
-};
 
 /// How a sub-block is stored.
 struct SubBlock {
     int32_t scale[rows];  // k of unit x (2 k + 1)
     Octet octets[most_sub / octet];
 };
-
-/// Eight weights rounded by a metric's first columns, each group of them with feedback to the next.
-class OctetRounder {
-public:
-    explicit OctetRounder(const CodebookFormat& format) : format_(format), search_(format) {}
-
-    /// @param x  [octet, rows] what is aimed at; @param cost  [rows] grows by what remains
-    /// @param shifted  0 or 1; -1: either, whatever is better (where an octet has a shift of its own)
-    void round(const Metric& metric, int64_t first, const float* x, const float* step, int shifted, Octet& out,
-               float* cost);
-
-private:
-    void round_whole(const Metric& metric, int64_t first, const float* x, const float* step, int shifted, Octet& out,
-                     float* cost);
-    void round_halves(const Metric& metric, int64_t first, const float* x, const float* step, Octet& out, float* cost);
-    void decode(const float* step, Octet& out) const;
-
-    const CodebookFormat& format_;
-    EntrySearch search_;
-    Nearest found_, second_;
-};
-
-void OctetRounder::decode(const float* step, Octet& out) const {
-    const int width = format_.width;
-    for (int i = 0; i < octet; i++) {
-        const int32_t* entry = out.entry[i < width ? 0 : 1];
-        for (int r = 0; r < rows; r++) {
-            const float q = format_.entries[static_cast<size_t>(entry[r] * width + i % width)];
-            const float shift = out.shifted[r] != 0 ? -format_.shift : format_.shift;
-            out.q[i][r] = step[r] * ((out.signs[r] >> i & 1) != 0 ? -q : q + shift);
-        }
-    }
-}
-
-void OctetRounder::round_whole(const Metric& metric, int64_t first, const float* x, const float* step, int shifted,
-                               Octet& out, float* cost) {
-    const Parity parity = format_.signs == EntrySigns::even ? Parity::even : Parity::any;
-    float best[rows], moved[octet * rows];
-    std::fill_n(best, rows, INFINITY);
-    search_.aim_at(metric, first);
-    for (const int s : {0, 1}) {
-        if ((format_.shift_span == 0 && s == 1) || (shifted >= 0 && s != shifted)) continue;
-        const float shift = s == 1 ? format_.shift : -format_.shift;
-        for (int i = 0; i < octet; i++)
-            for (int r = 0; r < rows; r++) moved[i * rows + r] = x[i * rows + r] + shift * step[r];
-        search_.find(moved, step, parity, found_);
-        for (int r = 0; r < rows; r++) {
-            const bool better = found_.cost[r] < best[r];
-            best[r] = better ? found_.cost[r] : best[r];
-            out.entry[0][r] = better ? found_.entry[r] : out.entry[0][r];
-            out.signs[r] = better ? found_.signs[r] : out.signs[r];
-            out.shifted[r] = better ? s : out.shifted[r];
-        }
-    }
-    for (int r = 0; r < rows; r++) cost[r] += best[r];
-}
-
-/// Two entries of four weights. Where eight signs have a parity, both ways of dividing it between the two are tried.
-void OctetRounder::round_halves(const Metric& metric, int64_t first, const float* x, const float* step, Octet& out,
-                                float* cost) {
-    const bool even = format_.signs == EntrySigns::even;
-    float best[rows], later[4 * rows];
-    std::fill_n(best, rows, INFINITY);
-    for (const Parity parity : {even ? Parity::even : Parity::any, Parity::odd}) {
-        if (!even && parity == Parity::odd) break;
-        search_.aim_at(metric, first);
-        search_.find(x, step, parity, found_);
-        std::copy_n(x + 4 * rows, 4 * rows, later);
-        if (metric.u.size() > 0)
-            for (int i = 0; i < 4; i++)
-                for (int r = 0; r < rows; r++) {
-                    const float q = format_.entries[static_cast<size_t>(found_.entry[r] * 4 + i)];
-                    const float error = x[i * rows + r] - step[r] * ((found_.signs[r] >> i & 1) != 0 ? -q : q);
-                    for (int j = 0; j < 4; j++) later[j * rows + r] += metric.u(first + i, first + 4 + j) * error;
-                }
-        search_.aim_at(metric, first + 4);
-        search_.find(later, step, parity, second_);
-        for (int r = 0; r < rows; r++) {
-            const float sum = found_.cost[r] + second_.cost[r];
-            const bool better = sum < best[r];
-            best[r] = better ? sum : best[r];
-            out.entry[0][r] = better ? found_.entry[r] : out.entry[0][r];
-            out.entry[1][r] = better ? second_.entry[r] : out.entry[1][r];
-            out.signs[r] = better ? found_.signs[r] | second_.signs[r] << 4 : out.signs[r];
-        }
-    }
-    for (int r = 0; r < rows; r++) cost[r] += best[r];
-}
-
-void OctetRounder::round(const Metric& metric, int64_t first, const float* x, const float* step, int shifted,
-                         Octet& out, float* cost) {
-    std::fill_n(out.entry[0], 2 * rows, 0);
-    std::fill_n(out.signs, rows, 0);
-    std::fill_n(out.shifted, rows, 0);
-    if (format_.width == octet)
-        round_whole(metric, first, x, step, shifted, out, cost);
-    else
-        round_halves(metric, first, x, step, out, cost);
-    decode(step, out);
-}
 
 /// Everything about a tile under way.
 struct Tile {
@@ -184,7 +79,8 @@ struct Span {
 
 /// Rounds a span by one trial.
 /// @param x  [span, rows] what is aimed at; @param cost  [rows] e M e' of what remains
-void round_span(Tile& t, const Span& span, const float* x, const float* step, int shifted, Octet* out, float* cost) {
+void round_span(Tile& t, const Span& span, const float* x, const float* step, const int32_t* shifted, Octet* out,
+                float* cost) {
     float aim[most_sub * rows];
     const int n = span.n_octets * octet;
     std::copy_n(x, n * rows, aim);
@@ -201,13 +97,6 @@ void round_span(Tile& t, const Span& span, const float* x, const float* step, in
     }
 }
 
-void copy_row(const Octet& from, Octet& to, int r) {
-    for (int i = 0; i < 2; i++) to.entry[i][r] = from.entry[i][r];
-    to.signs[r] = from.signs[r];
-    to.shifted[r] = from.shifted[r];
-    for (int i = 0; i < octet; i++) to.q[i][r] = from.q[i][r];
-}
-
 /// Rounds a whole sub-block with scales near `centre`, and keeps what is better than `cost`.
 void try_scales(Tile& t, const Span& span, const float* x, std::span<const int> changes, SubBlock& best, float* cost) {
     const CodebookFormat& f = t.format;
@@ -217,18 +106,19 @@ void try_scales(Tile& t, const Span& span, const float* x, std::span<const int> 
     Octet trial[most_sub / octet];
     float step[rows], trial_cost[rows];
     for (const int change : changes)
-        for (int shifted = common_shift ? 0 : -1; shifted < (common_shift ? 2 : 0); shifted++) {
-            int32_t scale[rows];
+        for (int s = 0; s < (common_shift ? 2 : 1); s++) {
+            int32_t scale[rows], shifted[rows];
+            std::fill_n(shifted, rows, s);
             for (int r = 0; r < rows; r++) {
                 scale[r] = std::clamp(centre[r] + change, 0, f.n_scales - 1);
                 step[r] = t.step(span.first, scale[r], r);
             }
-            round_span(t, span, x, step, shifted, trial, trial_cost);
+            round_span(t, span, x, step, common_shift ? shifted : nullptr, trial, trial_cost);
             for (int r = 0; r < rows; r++) {
                 if (!(trial_cost[r] < cost[r])) continue;
                 cost[r] = trial_cost[r];
                 best.scale[r] = scale[r];
-                for (int o = 0; o < span.n_octets; o++) copy_row(trial[o], best.octets[o], r);
+                for (int o = 0; o < span.n_octets; o++) best.octets[o].take_row(r, trial[o]);
             }
         }
 }
@@ -341,21 +231,16 @@ void Descent::refit_sub(int64_t first, const LocalMetric& local) {
 void Descent::refit_octet(int64_t first, const LocalMetric& local) {
     const TileMatrix was = stored(first, octet), slope = g.middleRows(first - panel, octet);
     const TileMatrix wish = local.inverse.solve(slope), x = was + wish;
-    PerRow cost = wish.cwiseProduct(slope).colwise().sum().array();
+    const PerRow cost = wish.cwiseProduct(slope).colwise().sum().array();
     SubBlock& sub = t.sub_at(first);
     Octet& best = sub.octets[first % t.format.sub / octet];
     Octet trial;
     float step[rows], trial_cost[rows];
     for (int r = 0; r < rows; r++) step[r] = t.step(first, sub.scale[r], r);
-    const bool common_shift = t.format.shift_span > octet;
-    for (int shifted = common_shift ? 0 : -1; shifted < (common_shift ? 2 : 0); shifted++) {
-        round_span(t, {first, 1, local.metric, 0}, x.data(), step, shifted, &trial, trial_cost);
-        for (int r = 0; r < rows; r++) {
-            if (!(trial_cost[r] < cost(r)) || (shifted >= 0 && best.shifted[r] != shifted)) continue;
-            cost(r) = trial_cost[r];
-            copy_row(trial, best, r);
-        }
-    }
+    const int32_t* shifted = t.format.shift_span > octet ? best.shifted : nullptr;
+    round_span(t, {first, 1, local.metric, 0}, x.data(), step, shifted, &trial, trial_cost);
+    for (int r = 0; r < rows; r++)
+        if (trial_cost[r] < cost(r)) best.take_row(r, trial);
     apply(first, values(best) - was);
 }
 

@@ -18,9 +18,6 @@ using Lane = float __attribute__((vector_size(64)));
 using LaneInt = int32_t __attribute__((vector_size(64)));
 constexpr int lane = 16, lanes_at_once = 2;
 
-// Patterns of signs tried per group.
-constexpr int n_patterns = 2;
-
 /// Lowers cost[r] to the least sum over f of table[e][f] x row[f][r], where that is lower, and notes e.
 template <int n_features>
 void least_product(const float* table, int n_entries, const float* row, float* cost, int32_t* entry) {
@@ -44,49 +41,24 @@ void least_product(const float* table, int n_entries, const float* row, float* c
         }
 }
 
-/// Per row, the weights whose signs are cheapest to get wrong, as bits, cheapest first.
-struct Doubts {
-    int32_t bit[3][rows];
-};
-
-Doubts find_doubts(const float* x, int width, const float (&m)[8][8]) {
-    Doubts doubts{};
-    float least[3][rows];
-    std::fill_n(least[0], 3 * rows, INFINITY);
+/// The signs of x, but where their parity is not the wanted one, without the sign that is cheapest to get wrong. That
+/// costs 4 |x| s q m: in proportion to |x| m while q is not known.
+void choose_signs(const float* x, int width, const float (&m)[8][8], Parity parity, int32_t* signs) {
+    float least[rows];
+    int32_t cheapest[rows] = {};
+    std::fill_n(least, rows, INFINITY);
+    std::fill_n(signs, rows, 0);
     for (int i = 0; i < width; i++)
         for (int r = 0; r < rows; r++) {
-            // A wrong sign costs 4 |x| s q m: in proportion to this while the entry is not known.
-            float price = std::abs(x[i * rows + r]) * m[i][i];
-            int32_t bit = 1 << i;
-            for (int k = 0; k < 3; k++) {
-                const bool cheaper = price < least[k][r];
-                const float was = least[k][r];
-                const int32_t was_bit = doubts.bit[k][r];
-                least[k][r] = cheaper ? price : was;
-                doubts.bit[k][r] = cheaper ? bit : was_bit;
-                price = cheaper ? was : price;
-                bit = cheaper ? was_bit : bit;
-            }
+            const float v = x[i * rows + r], price = std::abs(v) * m[i][i];
+            signs[r] |= v < 0 ? 1 << i : 0;
+            cheapest[r] = price < least[r] ? 1 << i : cheapest[r];
+            least[r] = std::min(least[r], price);
         }
-    return doubts;
-}
-
-/// The signs of x, and with them what the p-th pattern changes.
-void choose_signs(const float* x, int width, const Doubts& doubts, Parity parity, int p, int32_t* signs) {
-    const int32_t wanted = parity == Parity::odd ? 1 : 0;
-    for (int r = 0; r < rows; r++) {
-        int32_t bits = 0;
-        for (int i = 0; i < width; i++) bits |= x[i * rows + r] < 0 ? 1 << i : 0;
-        const int32_t a = doubts.bit[0][r], b = doubts.bit[1][r], c = doubts.bit[2][r];
-        if (parity == Parity::any) {
-            bits ^= p == 0 ? 0 : p == 1 ? a : p == 2 ? b : a | b;
-        } else {
-            const bool wrong = (std::popcount(static_cast<uint32_t>(bits)) & 1) != wanted;
-            const int32_t one = p == 0 ? a : p == 1 ? b : c, two = p == 0 ? 0 : p == 1 ? a | b : a | c;
-            bits ^= wrong ? one : two;
-        }
-        signs[r] = bits;
-    }
+    if (parity == Parity::any) return;
+    const int wanted = parity == Parity::odd ? 1 : 0;
+    for (int r = 0; r < rows; r++)
+        if (std::popcount(static_cast<uint32_t>(signs[r])) % 2 != wanted) signs[r] ^= cheapest[r];
 }
 
 }  // namespace
@@ -131,11 +103,11 @@ void EntrySearch::aim_at(const Metric& metric, int64_t first) {
     }
 }
 
-void EntrySearch::score(const float* step, const int32_t* signs, Nearest& nearest) {
+void EntrySearch::score(const float* step, Nearest& nearest) {
     float sign[8][rows];
     for (int i = 0; i < width_; i++)
         for (int r = 0; r < rows; r++) {
-            sign[i][r] = (signs[r] >> i & 1) != 0 ? -1.0F : 1.0F;
+            sign[i][r] = (nearest.signs[r] >> i & 1) != 0 ? -1.0F : 1.0F;
             row_[i][r] = -2 * step[r] * xm_[i][r] * sign[i][r];
         }
     const int n = format_.n_entries();
@@ -165,20 +137,11 @@ void EntrySearch::find(const float* x, const float* step, Parity parity, Nearest
     }
     std::fill_n(nearest.cost, rows, INFINITY);
     std::fill_n(nearest.entry, rows, 0);
-    std::fill_n(nearest.signs, rows, 0);
-    int32_t signs[rows] = {};
-    if (format_.signs == EntrySigns::in_entry) {
-        score(step, signs, nearest);
-    } else {
-        const Doubts doubts = find_doubts(x, width_, m_);
-        float before[rows];
-        for (int p = 0; p < n_patterns; p++) {
-            choose_signs(x, width_, doubts, parity, p, signs);
-            std::copy_n(nearest.cost, rows, before);
-            score(step, signs, nearest);
-            for (int r = 0; r < rows; r++) nearest.signs[r] = nearest.cost[r] < before[r] ? signs[r] : nearest.signs[r];
-        }
-    }
+    if (format_.signs == EntrySigns::in_entry)
+        std::fill_n(nearest.signs, rows, 0);
+    else
+        choose_signs(x, width_, m_, parity, nearest.signs);
+    score(step, nearest);
     for (int r = 0; r < rows; r++) nearest.cost[r] += xmx_[r];
 }
 
