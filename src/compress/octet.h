@@ -1,8 +1,7 @@
 #pragma once
 
-// Eight weights of each row of a tile: what they share is the smallest thing that can be rounded alone. With entries of
-// eight weights that is one entry, its signs and perhaps a shift; with entries of four it is two of them and a byte of
-// signs between them.
+// Eight weights of each row of a tile: the least that can be rounded alone once the scale stands. With entries of eight
+// weights that is one entry, its signs and perhaps a shift; with entries of four it is two of them and a byte of signs.
 
 #include <cstdint>
 
