@@ -334,7 +334,7 @@ void round_blocks(ggml_type type, const Metric& metric, const TileRows& in, cons
     Matrix dense(in.n_rows, metric.n());
     for (int64_t r = 0; r < in.n_rows; r++) std::copy_n(in.rows + r * in.stride, metric.n(), dense.row(r).data());
     std::vector<std::byte> out(row_bytes * static_cast<size_t>(in.n_rows));
-    round_tile_by_blocks(type, metric, dense.data(), in.n_rows, out.data(), nullptr);
+    round_tile_by_blocks(type, metric, dense.data(), in.n_rows, options, out.data(), nullptr);
     for (int64_t r = 0; r < in.n_rows; r++)
         std::memcpy(in.out + static_cast<size_t>(r) * in.out_stride, out.data() + static_cast<size_t>(r) * row_bytes,
                     row_bytes);

@@ -24,7 +24,6 @@ struct Problem {
         }
         for (const Tensor& t : tensors)
             costs.push_back({&t,
-                             {},
                              {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K},
                              {0.1, 0.04, 0.01, 0.0025, 0.0006}});
     }
