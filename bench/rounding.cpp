@@ -49,16 +49,26 @@ Variant parse(const std::string& text) {
     for (const std::string& part : split(text, ',')) {
         const std::vector<std::string> sides = split(part, '=');
         const float value = sides.size() > 1 ? std::strtof(sides[1].c_str(), nullptr) : 0;
-        if (sides[0] == "feedback") v.options.feedback = true;
-        else if (sides[0] == "sequential") v.options.sequential = true;
-        else if (sides[0] == "shrink") v.options.shrinkage = value;
-        else if (sides[0] == "step") v.options.repair.step = value;
-        else if (sides[0] == "stream") v.options.repair.stream_step = value;
-        else if (sides[0] == "ridge") v.options.repair.ridge = value;
-        else if (sides[0] == "sweeps") v.options.descent.sweeps = static_cast<int>(value);
-        else if (sides[0] == "tokens") v.n_tokens = static_cast<size_t>(value);
-        else if (sides[0] == "threads") v.n_threads = static_cast<int>(value);
-        else if (sides[0] != "plain") throw UsageError("no such setting: " + sides[0]);
+        if (sides[0] == "feedback")
+            v.options.feedback = true;
+        else if (sides[0] == "sequential")
+            v.options.sequential = true;
+        else if (sides[0] == "shrink")
+            v.options.shrinkage = value;
+        else if (sides[0] == "step")
+            v.options.repair.step = value;
+        else if (sides[0] == "stream")
+            v.options.repair.stream_step = value;
+        else if (sides[0] == "ridge")
+            v.options.repair.ridge = value;
+        else if (sides[0] == "sweeps")
+            v.options.descent.sweeps = static_cast<int>(value);
+        else if (sides[0] == "tokens")
+            v.n_tokens = static_cast<size_t>(value);
+        else if (sides[0] == "threads")
+            v.n_threads = static_cast<int>(value);
+        else if (sides[0] != "plain")
+            throw UsageError("no such setting: " + sides[0]);
     }
     return v;
 }
@@ -79,7 +89,9 @@ Rounded round_all(const Source& source, ggml_type type, const Variant& variant, 
         const auto found = rounded.find(t.name);
         return found == rounded.end() ? std::span<const std::byte>() : std::span<const std::byte>(found->second);
     };
-    const auto take = [&](const Tensor& t, std::span<const std::byte> b) { rounded[t.name].assign(b.begin(), b.end()); };
+    const auto take = [&](const Tensor& t, std::span<const std::byte> b) {
+        rounded[t.name].assign(b.begin(), b.end());
+    };
     round_sequentially({source, chunks, type_of, variant.options, 512, variant.n_threads, known, take, {}});
     return rounded;
 }
@@ -87,7 +99,9 @@ Rounded round_all(const Source& source, ggml_type type, const Variant& variant, 
 std::vector<std::vector<float>> logits_of(const Model& model, const Weights& weights, const Chunks& chunks) {
     std::vector<std::vector<float>> logits(chunks.size());
     Walk walk{{512, 0}, nullptr, {}, "", {}};
-    walk.on_logits = [&](int64_t c, std::span<const float> l) { logits[static_cast<size_t>(c)].assign(l.begin(), l.end()); };
+    walk.on_logits = [&](int64_t c, std::span<const float> l) {
+        logits[static_cast<size_t>(c)].assign(l.begin(), l.end());
+    };
     walk_model(model, weights, chunks, walk);
     return logits;
 }
@@ -119,14 +133,16 @@ int run(int argc, char** argv) {
         const Rounded rounded = round_all(source, type, variant, calibration);
         fmt::print("{},\"{}\",{:.1f}", argv[2], name,
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-        // Run in half precision, decoded: what rounding the weights costs, without the kernels' rounding of activations.
+        // Run in half precision, decoded: what rounding the weights costs, without the kernels' rounding of
+        // activations.
         const Weights plain = source.as_f16();
-        const Weights weights = {[&](const Tensor& t) { return rounded.contains(t.name) ? GGML_TYPE_F16 : plain.type(t); },
-                                 [&](const Tensor& t, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
-                                     const auto found = rounded.find(t.name);
-                                     if (found == rounded.end()) return plain.bytes(t, scratch);
-                                     return scratch = half_precision(type, found->second, t);
-                                 }};
+        const Weights weights = {
+            [&](const Tensor& t) { return rounded.contains(t.name) ? GGML_TYPE_F16 : plain.type(t); },
+            [&](const Tensor& t, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
+                const auto found = rounded.find(t.name);
+                if (found == rounded.end()) return plain.bytes(t, scratch);
+                return scratch = half_precision(type, found->second, t);
+            }};
         for (size_t i = 0; i < texts.size(); i++) {
             const std::vector<std::vector<float>> logits = logits_of(model, weights, texts[i]);
             double sum = 0, n = 0;

@@ -117,8 +117,7 @@ Importance Moments::importance(const std::string& tensor) const {
         result.count.push_back(static_cast<float>(count_[m]));
         for (size_t r = 0; r < ranges_.size(); r++) {
             const Matrix& h = h_[m * ranges_.size() + r];
-            for (int64_t j = 0; j < h.rows(); j++)
-                result.sum_square.push_back(h(j, j) * static_cast<float>(count_[m]));
+            for (int64_t j = 0; j < h.rows(); j++) result.sum_square.push_back(h(j, j) * static_cast<float>(count_[m]));
         }
     }
     return result;
@@ -145,7 +144,8 @@ Moments Moments::read(const std::filesystem::path& file) {
     int64_t head[2];
     take(head, sizeof(head));
     if (head[0] < 1 || head[0] > (1 << 24) || head[1] < 1 || head[1] > (1 << 16))
-        throw FormatError(fmt::format("{}: {} columns and {} matrices: no moments of ours", file.string(), head[0], head[1]));
+        throw FormatError(
+            fmt::format("{}: {} columns and {} matrices: no moments of ours", file.string(), head[0], head[1]));
     Moments m(head[0], 1);
     m.count_.assign(static_cast<size_t>(head[1]), 0);
     take(m.count_.data(), m.count_.size() * sizeof(double));
@@ -193,8 +193,7 @@ Calibration gather_moments(const Model& model, const Weights& weights, const Chu
     for (size_t i = 0; i < ranges.size(); i++) {
         if (progress) progress("calibrate", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
         Segment segment(model, ranges[i], weights, {n_ctx, n_threads});
-        const SegmentInput first =
-            ranges[i].from_tokens ? SegmentInput{chunks[0], {}} : SegmentInput{{}, hidden[0]};
+        const SegmentInput first = ranges[i].from_tokens ? SegmentInput{chunks[0], {}} : SegmentInput{{}, hidden[0]};
         Groups open;
         for (auto& group : segment.products_by_input(first)) {
             std::erase_if(group, [&](const std::string& t) { return matrix_of(model, t) == nullptr; });

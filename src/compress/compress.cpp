@@ -332,9 +332,10 @@ Planned make_plan(Job& job, Judge& judge, int64_t tensor_budget, int64_t alignme
         job.work, job.n_threads, job.progress);
     const std::vector<double> gain = gains(job, result.costs, target_bits);
     SearchProblem problem{result.costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
-    problem.measure = [&](const std::vector<int32_t>& choice) {
-        return measure_plan(job, PlannedModel{job, result.costs, choice}, judge.chunks, judge.reference);
-    };
+    if (effort.rounds > 0)
+        problem.measure = [&](const std::vector<int32_t>& choice) {
+            return measure_plan(job, PlannedModel{job, result.costs, choice}, judge.chunks, judge.reference);
+        };
     const SearchResult found = search_plan(problem);
     result.choice = found.choice;
     result.plan = plan_of(result.costs, gain, found);
@@ -369,8 +370,7 @@ public:
         const Chunks chunks = calibration_chunks(job_);
         RoundingOptions options = job_.options.rounding;
         round_sequentially({job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
-                            options, job_.options.n_ctx, job_.n_threads,
-                            [&](const Tensor& t) { return known(t); },
+                            options, job_.options.n_ctx, job_.n_threads, [&](const Tensor& t) { return known(t); },
                             [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); },
                             job_.progress});
     }
@@ -466,9 +466,8 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     const Provenance provenance = provenance_of(job, budget);
     const GgufHead head(model, stored_types(model), provenance);
     Judge judge(job);
-    Planned planned = options.type.empty()
-                          ? make_plan(job, judge, budget - head.head_bytes(), head.padded(1))
-                          : one_type_plan(job, type_by_name(options.type));
+    Planned planned = options.type.empty() ? make_plan(job, judge, budget - head.head_bytes(), head.padded(1))
+                                           : one_type_plan(job, type_by_name(options.type));
     planned.plan.budget_bytes = budget;
 
     // From here on the plan decides alone.

@@ -38,10 +38,11 @@ struct Effort {
 /// @throws UsageError unless 1 <= effort <= 5
 Effort effort_of(int effort);
 
-/// The file closest to the source that the budget allows. The stages: second moments of every matrix's inputs, the error
-/// of every matrix in every type, the model's sensitivity to it by end-to-end KL divergence, the best plan by these
-/// numbers, measured changes to the plan, the rounding layer after layer, and the file. Everything is kept in OUT.ech0-work until the file is there, so
-/// a run that was stopped goes on where it was. The same input and options give the same bytes.
+/// The file closest to the source that the budget allows. The stages: second moments of every matrix's inputs, the
+/// error of every matrix in every type, the model's sensitivity to it by end-to-end KL divergence, the best plan by
+/// these numbers, measured changes to the plan, the rounding layer after layer, and the file. Everything is kept in
+/// OUT.ech0-work until the file is there, so a run that was stopped goes on where it was. The same input and options
+/// give the same bytes.
 /// @throws UsageError if the budget is impossible (naming what is possible), FileError, EngineError, Interrupted
 Artifact compress(const Model& model, const CompressOptions& options, const Progress& progress);
 

@@ -126,7 +126,7 @@ SearchResult search_plan(const SearchProblem& p) {
         for (size_t i = 0; i < plain.size(); i++) kl += plain[i][static_cast<size_t>(choice[i])].loss;
         return kl;
     };
-    if (p.rounds == 0) {
+    if (!p.measure) {
         result.choice = solve(plain, p.budget_bytes);
         result.predicted_kl = predicted(result.choice);
         return result;

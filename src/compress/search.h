@@ -21,8 +21,9 @@ struct SearchProblem {
     const std::vector<double>& gains;  ///< KL per unit of local error, per tensor
     int64_t budget_bytes = 0;          ///< for tensors, padding included
     int64_t alignment = 32;
-    int rounds = 0;  ///< 0: the predicted optimum, not measured
-    /// KL per position of the model that these types give (index into TensorCosts::types, per tensor).
+    int rounds = 0;
+    /// KL per position of the model that these types give (index into TensorCosts::types, per tensor). Empty: the
+    /// predicted optimum is taken unmeasured.
     std::function<std::vector<double>(const std::vector<int32_t>& choice)> measure;
     Progress progress;
 };

@@ -99,9 +99,9 @@ Stream stream_of(const SequentialJob& job, const Group& group) {
 
 /// What is known of one group's inputs: sums over chunks, then means.
 struct GroupMoments {
-    Moments now;                             // of the inputs as they are now
+    Moments now;  // of the inputs as they are now
     std::vector<ColumnRange> ranges;
-    std::vector<Matrix> c, s;                // per range: original inputs and lost stream, each times the inputs now
+    std::vector<Matrix> c, s;  // per range: original inputs and lost stream, each times the inputs now
     double n_tokens = 0;
 
     InputMoments of(int64_t matrix, size_t range) const {
@@ -129,8 +129,7 @@ void add_moved(const SequentialJob& job, const Seen& was, const Seen& is, std::s
     for (size_t i = 0; i < m.ranges.size(); i++) {
         const int64_t first = m.ranges[i].first;
         add_products(was.x.data() + first, n, is.x.data() + first, n, is.n_rows, job.n_threads, m.c[i]);
-        if (!lost.empty())
-            add_products(lost.data(), n_out, is.x.data() + first, n, is.n_rows, job.n_threads, m.s[i]);
+        if (!lost.empty()) add_products(lost.data(), n_out, is.x.data() + first, n, is.n_rows, job.n_threads, m.s[i]);
     }
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-// The last rounding, layer after layer: each matrix is rounded with the inputs that it will really get, those of a model
-// whose earlier matrices are rounded already, and fitted to what the original put out (compress/repair.h). Two versions
-// of a layer are in memory, the original and ours, and both versions' hidden states of all calibration chunks. Within a
-// layer the matrices go in the order of the graph, those that read one input together.
+// The last rounding, layer after layer: each matrix is rounded with the inputs that it will really get, those of a
+// model whose earlier matrices are rounded already, and fitted to what the original put out (compress/repair.h). Two
+// versions of a layer are in memory, the original and ours, and both versions' hidden states of all calibration chunks.
+// Within a layer the matrices go in the order of the graph, those that read one input together.
 
 #include <functional>
 #include <span>

@@ -185,6 +185,7 @@ bool Segment::observe(ggml_tensor* tensor, bool ask) {
     if (!wanted || (tensor->op != GGML_OP_MUL_MAT && tensor->op != GGML_OP_MUL_MAT_ID)) return false;
     const std::string weight = source_name(tensor->src[0]->name);
     if (tensor->src[1]->type != GGML_TYPE_F32 || source_.find(weight) == nullptr) return false;
+    if (!range_.with_head && !weight.starts_with("blk.")) return false;  // a stub that the engine multiplies by
     if (products_ != nullptr) {
         if (ask) list_product(tensor, weight);
         return false;

@@ -44,7 +44,9 @@ Rounded round_with_feedback(ggml_type type, const Metric& metric, const Matrix& 
     Rounded r{std::vector<std::byte>(ggml_row_size(type, n) * static_cast<size_t>(w.rows())), Matrix(w.rows(), n)};
     FeedbackOptions options;
     options.sweeps = sweeps;
-    round_tile(type, metric, w.data(), w.rows(), options, r.bytes.data(), r.means.data());
+    const size_t row_bytes = ggml_row_size(type, n);
+    round_tile(type, metric, {w.data(), n, w.rows(), r.bytes.data(), row_bytes}, options);
+    to_float(type, r.bytes.data(), r.means.data(), r.means.size());
     return r;
 }
 

@@ -61,7 +61,9 @@ Moments mixed_moments(int64_t n_cols) {
     return moments;
 }
 
-TensorMetric metric_from(const Moments& moments) { return {column_ranges(moments.n_cols()), {make_metric(moments.of(0, 0), 0.2F)}}; }
+TensorMetric metric_from(const Moments& moments) {
+    return {column_ranges(moments.n_cols()), {make_metric(moments.of(0, 0), 0.2F)}};
+}
 
 /// Mean of e H e' by its definition, in double.
 double error_by_definition(const Matrix& h, const std::vector<float>& w, const std::vector<float>& q) {
@@ -75,9 +77,9 @@ double error_by_definition(const Matrix& h, const std::vector<float>& w, const s
     return sum;
 }
 
-constexpr ggml_type feedback_types[] = {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K,   GGML_TYPE_Q5_K,  GGML_TYPE_Q6_K,
-                                        GGML_TYPE_Q2_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1,   GGML_TYPE_Q5_0,  GGML_TYPE_Q5_1,
-                                        GGML_TYPE_Q8_0, GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
+constexpr ggml_type feedback_types[] = {
+    GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K,   GGML_TYPE_Q2_0,  GGML_TYPE_Q4_0,
+    GGML_TYPE_Q4_1, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1, GGML_TYPE_Q8_0, GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
 
 }  // namespace
 
@@ -150,8 +152,8 @@ TEST_CASE("the local error over all rows is e H e' by its definition, and falls 
          {GGML_TYPE_Q2_K, GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0}) {
         const std::vector<std::byte> bytes = rounded(source, tensor, type, metric, 1);
         to_float(type, bytes.data(), back.data(), tensor.n_elements);
-        const double expected = error_by_definition(metric.metrics[0].h, w, back) /
-                                error_by_definition(metric.metrics[0].h, w, nothing);
+        const double expected =
+            error_by_definition(metric.metrics[0].h, w, back) / error_by_definition(metric.metrics[0].h, w, nothing);
         const double measured = local_error(source, tensor, type, metric, {2});
         CHECK(measured == doctest::Approx(expected).epsilon(0.1));
         CHECK(measured < before);
