@@ -3,8 +3,9 @@
 //
 //   rounding MODEL TYPE CHUNKS "VARIANT VARIANT…" TEXT…
 //
-// A variant is comma-separated: plain (the engine's rounding with importance), feedback, sequential, and settings
-// shrink=0.2 step=0.5 stream=0.5 ridge=0.05 sweeps=2 tokens=20000 threads=2. CSV on stdout.
+// A variant is comma-separated: plain (the engine's rounding with importance), feedback, sequential, choose (settings
+// by held-out chunks), and settings shrink=0.2 step=0.5 stream=0.5 ridge=0.05 sweeps=2 tokens=20000 threads=2. CSV on
+// stdout.
 
 #include <fmt/format.h>
 
@@ -45,7 +46,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 Variant parse(const std::string& text) {
     Variant v{text, {}, 1 << 30, default_threads()};
-    v.options.feedback = v.options.sequential = false;
+    v.options.feedback = v.options.sequential = v.options.held_out = false;
     for (const std::string& part : split(text, ',')) {
         const std::vector<std::string> sides = split(part, '=');
         const float value = sides.size() > 1 ? std::strtof(sides[1].c_str(), nullptr) : 0;
@@ -53,6 +54,8 @@ Variant parse(const std::string& text) {
             v.options.feedback = true;
         else if (sides[0] == "sequential")
             v.options.sequential = true;
+        else if (sides[0] == "choose")
+            v.options.held_out = true;
         else if (sides[0] == "shrink")
             v.options.shrinkage = value;
         else if (sides[0] == "step")

@@ -17,6 +17,9 @@ namespace {
 // Experts of one input that together need more than this share one moment.
 constexpr int64_t most_expert_bytes = int64_t{1} << 30;
 
+// Moments that are gathered in one run.
+constexpr int64_t most_batch_bytes = int64_t{2} << 30;
+
 using Groups = std::vector<std::vector<std::string>>;
 
 const Tensor* matrix_of(const Model& model, const std::string& name) {
@@ -24,9 +27,35 @@ const Tensor* matrix_of(const Model& model, const std::string& name) {
     return tensor != nullptr && tensor->shape.size() >= 2 ? tensor : nullptr;
 }
 
-/// One segment's moments, all its inputs in one run per chunk; hidden states go on to the next segment.
+int64_t moment_bytes(const Tensor& tensor) {
+    int64_t bytes = 0;
+    for (const ColumnRange& r : column_ranges(tensor.n_cols()))
+        bytes += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
+    return n_mat * bytes > most_expert_bytes ? bytes : n_mat * bytes;
+}
+
+/// Groups whose moments fit into memory together, in order. One layer's always do; a model that can only be run whole
+/// has hundreds of inputs.
+std::vector<Groups> batches_of(const Groups& groups, const Model& model) {
+    std::vector<Groups> batches(1);
+    int64_t bytes = 0;
+    for (const auto& group : groups) {
+        const int64_t mine = moment_bytes(*matrix_of(model, group.front()));
+        if (!batches.back().empty() && bytes + mine > most_batch_bytes) {
+            batches.emplace_back();
+            bytes = 0;
+        }
+        batches.back().push_back(group);
+        bytes += mine;
+    }
+    return batches;
+}
+
+/// One segment's moments of these inputs, in one run per chunk. With `advance` the hidden states go on to the next
+/// segment.
 std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const Model& model, const Chunks& chunks,
-                                  std::vector<std::vector<float>>& hidden, int n_threads) {
+                                  std::vector<std::vector<float>>& hidden, bool advance, int n_threads) {
     std::map<std::string, size_t> group_of;
     std::vector<Moments> moments;
     for (const auto& group : groups) {
@@ -49,7 +78,7 @@ std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const 
         const SegmentInput input =
             segment.range().from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
         const std::span<const float> out = segment.run(input, groups.empty() ? nullptr : &sink);
-        if (!has_head) hidden[c].assign(out.begin(), out.end());
+        if (!has_head && advance) hidden[c].assign(out.begin(), out.end());
     }
     for (Moments& m : moments) m.finish();
     return moments;
@@ -94,6 +123,17 @@ void Moments::finish() {
         if (!h_[i].allFinite())
             throw EngineError("activations are NaN or infinite: the model itself is broken on this text");
     }
+}
+
+void Moments::join(const Moments& other) {
+    for (size_t i = 0; i < h_.size(); i++) {
+        const size_t m = i / ranges_.size();
+        const double total = count_[m] + other.count_[m];
+        if (total <= 0) continue;
+        h_[i] =
+            static_cast<float>(count_[m] / total) * h_[i] + static_cast<float>(other.count_[m] / total) * other.h_[i];
+    }
+    for (size_t m = 0; m < count_.size(); m++) count_[m] += other.count_[m];
 }
 
 Matrix Moments::of(int64_t matrix, size_t range) const {
@@ -199,8 +239,12 @@ Calibration gather_moments(const Model& model, const Weights& weights, const Chu
             std::erase_if(group, [&](const std::string& t) { return matrix_of(model, t) == nullptr; });
             if (!group.empty() && !store.has(group.front())) open.push_back(group);
         }
-        const std::vector<Moments> moments = pass_segment(segment, open, model, chunks, hidden, n_threads);
-        for (size_t g = 0; g < open.size(); g++) store.put(open[g], moments[g]);
+        const std::vector<Groups> batches = batches_of(open, model);
+        for (size_t b = 0; b < batches.size(); b++) {
+            const std::vector<Moments> moments =
+                pass_segment(segment, batches[b], model, chunks, hidden, b + 1 == batches.size(), n_threads);
+            for (size_t g = 0; g < batches[b].size(); g++) store.put(batches[b][g], moments[g]);
+        }
     }
     for (const Tensor& tensor : model.tensors)
         if (store.has(tensor.name)) calibration.tensors.push_back(store.get(tensor.name).importance(tensor.name));

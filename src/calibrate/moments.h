@@ -35,6 +35,9 @@ public:
     /// Sums become means; to be called once, after the last add.
     void finish();
 
+    /// Means over both parts of a text, both finished.
+    void join(const Moments& other);
+
     /// H of a range for one matrix, [n, n]. An expert that saw few tokens is helped by all tokens together: its own
     /// moment counts as its tokens, the common one as many as the range has columns.
     Matrix of(int64_t matrix, size_t range) const;

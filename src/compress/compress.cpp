@@ -72,7 +72,9 @@ Workspace open_workspace(const CompressOptions& options, const std::string& sour
     std::filesystem::path folder = options.out;
     folder += ".ech0-work";
     return {folder,
-            fmt::format("ech0 {} source {} {} n_ctx {}", ECH0_VERSION, source_sha256, statistics, options.n_ctx),
+            fmt::format("ech0 {} source {} {} n_ctx {} tokens {} shrinkage {} sweeps {}", ECH0_VERSION, source_sha256,
+                        statistics, options.n_ctx, effort_of(options.effort).calibration_tokens,
+                        options.rounding.shrinkage, options.rounding.descent.sweeps),
             options.fresh};
 }
 
@@ -372,8 +374,10 @@ public:
         round_sequentially({job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
                             options, job_.options.n_ctx, job_.n_threads, [&](const Tensor& t) { return known(t); },
                             [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); },
-                            job_.progress});
+                            job_.progress, [&](const std::string& what) { notes_.push_back(what); }});
     }
+
+    const std::vector<std::string>& notes() const { return notes_; }
 
     std::span<const std::byte> bytes(size_t i) const {
         const Tensor& tensor = *planned_.costs[i].tensor;
@@ -403,6 +407,7 @@ private:
     Job& job_;
     const PlannedModel& planned_;
     std::string prefix_;
+    std::vector<std::string> notes_;
 };
 
 double mean_of(const std::vector<double>& values) {
@@ -415,11 +420,16 @@ void finish(Job& job, Judge& judge, Planned& planned, Provenance provenance, Art
     FinalModel final_model(job, by_itself);
     Plan& plan = planned.plan;
     const double before = plan.measured_kl;
-    final_model.round();
+    // A model that cannot be run in parts would have to be run whole for each of its matrices.
+    const bool in_parts = !split_into_segments(job.model).front().from_tokens;
+    if (in_parts) final_model.round();
     plan.measured_kl =
         mean_of(measure(job, final_model.weights(), final_model.trial_name(), judge.chunks, judge.reference));
     const bool keep = before == 0 || plan.measured_kl < before;
-    plan.tried.push_back({"rounding layer after layer, fitted to the original's output", keep, plan.measured_kl});
+    for (const std::string& note : final_model.notes()) plan.tried.push_back({note, true, 0});
+    plan.tried.push_back({in_parts ? "rounding layer after layer, fitted to the original's output"
+                                   : "rounding of each matrix by itself: this architecture only runs whole",
+                          keep, plan.measured_kl});
     if (!keep) plan.measured_kl = before;
     provenance.selection_kl_divergence = plan.measured_kl;
     std::vector<int32_t> types;
@@ -446,6 +456,7 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     model.require_weights();
     start_engine();
     effort_of(options.effort);
+    if (!options.type.empty()) offered_type(options.type);  // a misspelt one is better said now
     const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
     Job job{model,
             options,
@@ -467,7 +478,7 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     const GgufHead head(model, stored_types(model), provenance);
     Judge judge(job);
     Planned planned = options.type.empty() ? make_plan(job, judge, budget - head.head_bytes(), head.padded(1))
-                                           : one_type_plan(job, type_by_name(options.type));
+                                           : one_type_plan(job, offered_type(options.type));
     planned.plan.budget_bytes = budget;
 
     // From here on the plan decides alone.

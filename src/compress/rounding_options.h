@@ -19,6 +19,7 @@ struct RoundingOptions {
     float shrinkage = 0.2F;
     bool feedback = true;    ///< errors fed back between columns; otherwise the engine's rounding
     bool sequential = true;  ///< inputs from the compressed layers; otherwise the original's
+    bool held_out = true;    ///< shrinkage, steps and ridge per input, by the error on chunks held out
     RepairOptions repair;
     FeedbackOptions descent;
 };

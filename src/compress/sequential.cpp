@@ -1,12 +1,14 @@
 #include "compress/sequential.h"
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <optional>
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "calibrate/moments.h"
+#include "compress/held_out.h"
 #include "compress/rounding.h"
 #include "ech0/error.h"
 #include "runtime/ggml_types.h"
@@ -16,6 +18,12 @@ namespace {
 
 using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
 using Group = std::vector<std::string>;          // tensors that read one input
+
+// One chunk in so many is held out when settings are chosen; afterwards it counts like the others.
+constexpr size_t held_every = 4;
+
+// Rows that our rounding is compared with the engine's on.
+constexpr int64_t compared_rows = 8;
 
 bool is_rounded(const SequentialJob& job, const Tensor& tensor) {
     return job.type(tensor) != static_cast<ggml_type>(tensor.type);
@@ -144,50 +152,122 @@ std::vector<float> lost_stream(const Layer& layer, Stream stream, size_t c, cons
     return lost;
 }
 
-GroupMoments gather(Layer& layer, const Group& group) {
+/// One chunk's part of the sums.
+void add_chunk(Layer& layer, const Group& group, Stream stream, size_t c, GroupMoments& m) {
     const SequentialJob& job = layer.job;
-    const Tensor& tensor = *job.source.model().find(group.front());
-    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
-    const Stream stream = job.options.sequential && n_mat == 1 ? stream_of(job, group) : Stream::none;
     const bool want_stream = stream == Stream::after_attention;
-    GroupMoments m{Moments(tensor.n_cols(), n_mat), column_ranges(tensor.n_cols()), {}, {}, 0};
-    for (size_t c = 0; c < job.chunks.size(); c++) {
-        check_interrupt();
-        Segment& segment = job.options.sequential ? layer.ours : layer.original;
-        const Hidden& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
-        const Seen is = look(segment, layer.input(hidden, c), group, want_stream);
-        if (!is.matrix.empty()) {
-            add_expert_rows(job, is, m);
-            continue;
-        }
-        m.now.add(0, is.x.data(), is.n_rows, job.n_threads);
-        m.n_tokens += static_cast<double>(is.n_rows);
-        if (!job.options.sequential) continue;
-        const Seen was = look(layer.original, layer.input(layer.in_original, c), group, want_stream);
-        add_moved(job, was, is, lost_stream(layer, stream, c, was, is), m);
+    Segment& segment = job.options.sequential ? layer.ours : layer.original;
+    const Hidden& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
+    // Both versions at once, each on half of the threads: they wait for nothing of each other.
+    std::future<Seen> original;
+    if (job.options.sequential)
+        original = std::async(std::launch::async, [&] {
+            return look(layer.original, layer.input(layer.in_original, c), group, want_stream);
+        });
+    const Seen is = look(segment, layer.input(hidden, c), group, want_stream);
+    const Seen was = job.options.sequential ? original.get() : Seen{};
+    if (!is.matrix.empty()) {
+        add_expert_rows(job, is, m);
+        return;
     }
+    m.now.add(0, is.x.data(), is.n_rows, job.n_threads);
+    m.n_tokens += static_cast<double>(is.n_rows);
+    if (!job.options.sequential) return;
+    add_moved(job, was, is, lost_stream(layer, stream, c, was, is), m);
+}
+
+void finish(GroupMoments& m) {
     m.now.finish();
     for (Matrix& c : m.c) c /= static_cast<float>(m.n_tokens);
     for (Matrix& s : m.s) s /= static_cast<float>(m.n_tokens);
-    return m;
+}
+
+void join(GroupMoments& m, const GroupMoments& other) {
+    if (other.n_tokens == 0) return;
+    const double total = m.n_tokens + other.n_tokens;
+    const auto mine = static_cast<float>(m.n_tokens / total), theirs = static_cast<float>(other.n_tokens / total);
+    m.now.join(other.now);
+    for (size_t i = 0; i < m.c.size(); i++) m.c[i] = mine * m.c[i] + theirs * other.c[i];
+    for (size_t i = 0; i < m.s.size(); i++) m.s[i] = mine * m.s[i] + theirs * other.s[i];
+    m.n_tokens = total;
+}
+
+/// The group's moments in two parts: most chunks, and those held out (none if nothing is chosen by them).
+struct Gathered {
+    GroupMoments fitted, held;
+};
+
+Gathered gather(Layer& layer, const Group& group) {
+    const SequentialJob& job = layer.job;
+    const Tensor& tensor = *job.source.model().find(group.front());
+    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1, n = tensor.n_cols();
+    const Stream stream = job.options.sequential && n_mat == 1 ? stream_of(job, group) : Stream::none;
+    const bool hold = job.options.held_out && job.options.sequential && job.options.feedback && n_mat == 1;
+    Gathered all{{Moments(n, n_mat), column_ranges(n), {}, {}, 0}, {Moments(n, n_mat), column_ranges(n), {}, {}, 0}};
+    for (size_t c = 0; c < job.chunks.size(); c++) {
+        check_interrupt();
+        add_chunk(layer, group, stream, c, hold && c % held_every == held_every - 1 ? all.held : all.fitted);
+    }
+    finish(all.fitted);
+    finish(all.held);
+    return all;
+}
+
+Matrix some_rows(const Matrix& all, int64_t n) {
+    Matrix rows(std::min(n, all.rows()), all.cols());
+    for (int64_t k = 0; k < rows.rows(); k++) rows.row(k) = all.row((2 * k + 1) * all.rows() / (2 * rows.rows()));
+    return rows;
+}
+
+/// The settings that do best on the chunks held out, for one range of a group's columns.
+RoundingOptions settings_for(const SequentialJob& job, const Tensor& tensor, const Gathered& moments, size_t range) {
+    if (moments.held.n_tokens == 0) return job.options;
+    const ColumnRange& columns = moments.fitted.ranges[range];
+    InputMoments fitted = moments.fitted.of(0, range), held = moments.held.of(0, range);
+    fitted.s = some_rows(fitted.s, tile_rows);
+    held.s = some_rows(held.s, tile_rows);
+    Matrix w(tensor.n_rows(), tensor.n_cols());
+    job.source.rows(tensor, 0, tensor.n_rows(), w.data());
+    const Matrix sample = some_rows(w, tile_rows).middleCols(columns.first, columns.n);
+    return choose_settings(job.type(tensor), sample, fitted, held, job.options);
+}
+
+/// The engine's own rounding of the same type, with the same importance: is it nearer on a few rows?
+bool engine_does_better(ggml_type type, const Metric& metric, const Matrix& aim, const FeedbackOptions& options) {
+    if (metric.h.size() == 0) return false;
+    const Matrix sample = some_rows(aim, compared_rows);
+    const size_t row_bytes = ggml_row_size(type, aim.cols());
+    std::vector<std::byte> ours(row_bytes * static_cast<size_t>(sample.rows())), theirs(ours.size());
+    round_tile(type, metric, {sample.data(), sample.cols(), sample.rows(), ours.data(), row_bytes}, options);
+    round_rows(type, sample.data(), sample.rows(), sample.cols(), metric.d.data(), theirs.data());
+    Matrix q(sample.rows(), sample.cols());
+    to_float(type, ours.data(), q.data(), q.size());
+    const double our_error = quadratic_error(metric.h, sample.data(), q.data(), sample.rows());
+    to_float(type, theirs.data(), q.data(), q.size());
+    return quadratic_error(metric.h, sample.data(), q.data(), sample.rows()) < our_error;
 }
 
 /// All matrices of a tensor that read one range of columns with one moment.
-void round_range(const SequentialJob& job, const Tensor& tensor, const ColumnRange& range, int64_t first_row,
-                 int64_t n_rows, const InputMoments& moments, const Metric& metric, std::span<std::byte> rounded) {
+void round_range(const SequentialJob& job, const RoundingOptions& options, const Tensor& tensor,
+                 const ColumnRange& range, int64_t first_row, int64_t n_rows, const InputMoments& moments,
+                 const Metric& metric, std::span<std::byte> rounded) {
     const int64_t n = tensor.n_cols();
     const ggml_type type = job.type(tensor);
     const size_t row_bytes = ggml_row_size(type, n), offset = ggml_row_size(type, range.first);
     Matrix rows(n_rows, n);
     job.source.rows(tensor, first_row, n_rows, rows.data());
     const Matrix w = rows.middleCols(range.first, range.n);
-    const Matrix aim = job.options.sequential ? fit_to_output(w, moments, job.options.repair) : w;
+    const Matrix aim = options.sequential ? fit_to_output(w, moments, options.repair) : w;
+    const bool feedback = options.feedback && !engine_does_better(type, metric, aim, options.descent);
+    if (job.note && options.feedback && metric.fell_back)
+        job.note(tensor.name + ": second moments not positive definite, columns weighed by their importance alone");
+    if (job.note && options.feedback && !feedback) job.note(tensor.name + ": the engine's own rounding does better");
     parallel_for((n_rows + tile_rows - 1) / tile_rows, job.n_threads, [&](int64_t tile) {
         check_interrupt();
         const int64_t first = tile * tile_rows, count = std::min(tile_rows, n_rows - first);
         std::byte* out = rounded.data() + static_cast<size_t>(first_row + first) * row_bytes + offset;
-        if (job.options.feedback)
-            round_tile(type, metric, {aim.row(first).data(), range.n, count, out, row_bytes}, job.options.descent);
+        if (feedback)
+            round_tile(type, metric, {aim.row(first).data(), range.n, count, out, row_bytes}, options.descent);
         else
             for (int64_t r = 0; r < count; r++)
                 round_rows(type, aim.row(first + r).data(), 1, range.n, metric.d.data(),
@@ -195,10 +275,10 @@ void round_range(const SequentialJob& job, const Tensor& tensor, const ColumnRan
     });
 }
 
-Metric metric_of(const SequentialJob& job, const Matrix& h) {
+Metric metric_of(const RoundingOptions& options, const Matrix& h) {
     const Eigen::VectorXf diagonal = h.diagonal();
-    return job.options.feedback ? make_metric(h, job.options.shrinkage)
-                                : diagonal_metric({diagonal.data(), static_cast<size_t>(diagonal.size())});
+    return options.feedback ? make_metric(h, options.shrinkage)
+                            : diagonal_metric({diagonal.data(), static_cast<size_t>(diagonal.size())});
 }
 
 void round_group(Layer& layer, const Group& group) {
@@ -209,21 +289,27 @@ void round_group(Layer& layer, const Group& group) {
         if (tensor != nullptr && is_rounded(job, *tensor) && job.known(*tensor).empty()) open.push_back(tensor);
     }
     if (open.empty()) return;
-    const GroupMoments moments = gather(layer, group);
+    Gathered gathered = gather(layer, group);
+    GroupMoments& moments = gathered.fitted;
     std::vector<std::vector<std::byte>> rounded;
     for (const Tensor* tensor : open) {
         ggml_quantize_init(job.type(*tensor));
         rounded.emplace_back(ggml_row_size(job.type(*tensor), tensor->n_cols()) *
                              static_cast<size_t>(tensor->n_rows()));
     }
+    std::vector<RoundingOptions> settings;  // per range; the group's first tensor speaks for all
+    for (size_t r = 0; r < moments.ranges.size(); r++)
+        settings.push_back(settings_for(job, *open.front(), gathered, r));
+    join(moments, gathered.held);
     const int64_t n_mat = open.front()->shape.size() > 2 ? open.front()->shape[2] : 1;
     for (int64_t matrix = 0; matrix < n_mat; matrix++)
         for (size_t r = 0; r < moments.ranges.size(); r++) {
             const InputMoments here = moments.of(matrix, r);
-            const Metric metric = metric_of(job, here.h);
+            const Metric metric = metric_of(settings[r], here.h);
             for (size_t t = 0; t < open.size(); t++) {
                 const int64_t rows = open[t]->n_rows() / n_mat;
-                round_range(job, *open[t], moments.ranges[r], matrix * rows, rows, here, metric, rounded[t]);
+                round_range(job, settings[r], *open[t], moments.ranges[r], matrix * rows, rows, here, metric,
+                            rounded[t]);
             }
         }
     for (size_t t = 0; t < open.size(); t++) {
@@ -263,7 +349,7 @@ void round_sequentially(const SequentialJob& job) {
         in_original = enter(model, plain, job.chunks);
         in_ours = job.options.sequential ? enter(model, running, job.chunks) : in_original;
     }
-    const SegmentOptions options{job.n_ctx, job.n_threads};
+    const SegmentOptions options{job.n_ctx, job.options.sequential ? std::max(1, job.n_threads / 2) : job.n_threads};
     for (size_t i = 0; i < ranges.size(); i++) {
         const SegmentRange& range = ranges[i];
         if (job.progress) job.progress("round", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
@@ -271,11 +357,11 @@ void round_sequentially(const SequentialJob& job) {
         for (const Group& group : layer.original.products_by_input(layer.input(in_original, 0)))
             round_group(layer, group);
         if (range.with_head) break;
-        advance(layer, layer.original, in_original);
-        if (job.options.sequential)
-            advance(layer, layer.ours, in_ours);
-        else
-            in_ours = in_original;
+        std::future<void> original =
+            std::async(std::launch::async, [&] { advance(layer, layer.original, in_original); });
+        if (job.options.sequential) advance(layer, layer.ours, in_ours);
+        original.get();
+        if (!job.options.sequential) in_ours = in_original;
     }
 }
 

@@ -26,6 +26,8 @@ struct SequentialJob {
     std::function<std::span<const std::byte>(const Tensor&)> known;
     std::function<void(const Tensor&, std::span<const std::byte>)> take;
     Progress progress;
+    /// What went otherwise than asked: a matrix that fell back to less. Optional.
+    std::function<void(const std::string& what)> note = {};
 };
 
 /// Rounded bytes as the half-precision matrix that they mean.

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "ech0/error.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -31,6 +32,14 @@ bool is_usable(ggml_type type, int64_t n_cols) {
 }
 
 }  // namespace
+
+ggml_type offered_type(const std::string& name) {
+    const ggml_type type = type_by_name(name);
+    if (std::find(types.begin(), types.end(), type) != types.end()) return type;
+    std::string all;
+    for (const ggml_type t : types) all += " " + type_label(t);
+    throw UsageError("no matrix is stored as " + type_label(type) + " here; choose one of" + all);
+}
 
 bool is_compressible(const Tensor& tensor) {
     if (tensor.shape.size() < 2 || tensor.n_rows() < 2 || !tensor.name.ends_with("weight")) return false;

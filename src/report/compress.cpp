@@ -58,18 +58,19 @@ Json compress_json(const Artifact& artifact) {
 
 std::string compress_text(const Artifact& artifact) {
     const Plan& plan = artifact.plan;
-    std::string text =
-        fmt::format("{}: {} of {} allowed ({:.2f} %), {:.3f} bits per weight\n\n", artifact.path,
-                    format_disk(artifact.size_bytes), format_disk(plan.budget_bytes),
-                    100.0 * static_cast<double>(artifact.size_bytes) / static_cast<double>(plan.budget_bytes),
-                    artifact.bits_per_weight);
+    std::string text = fmt::format("{}: {}", artifact.path, format_disk(artifact.size_bytes));
+    if (plan.budget_bytes > 0)  // not with one type for all
+        text += fmt::format(" of {} allowed ({:.2f} %)", format_disk(plan.budget_bytes),
+                            100.0 * static_cast<double>(artifact.size_bytes) / static_cast<double>(plan.budget_bytes));
+    text += fmt::format(", {:.3f} bits per weight\n\n", artifact.bits_per_weight);
     text += types_table(plan).text();
-    text += fmt::format(
-        "\nKL divergence to the original on text held out from the statistics: {:.4f} nats per token (predicted "
-        "{:.4f})\n",
-        plan.measured_kl, plan.predicted_kl);
+    text += fmt::format("\nKL divergence to the original on text held out from the statistics: {:.4f} nats per token",
+                        plan.measured_kl);
+    text += plan.predicted_kl > 0 ? fmt::format(" (predicted {:.4f})\n", plan.predicted_kl) : "\n";
     for (const Trial& t : plan.tried)
-        text += fmt::format("  {:<32} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "");
+        text += t.kl_divergence > 0
+                    ? fmt::format("  {:<64} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "")
+                    : fmt::format("  {}\n", t.lever);
     text += fmt::format("Made in {}, {} of memory at most.\n", format_duration(artifact.seconds),
                         format_memory(artifact.peak_memory_bytes));
     text += fmt::format("Next: ech0 verify {} {}\n", artifact.source_path, artifact.path);

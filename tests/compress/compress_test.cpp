@@ -7,6 +7,7 @@
 #include "ech0/calibration.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
+#include "plan/candidates.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
@@ -82,6 +83,22 @@ TEST_CASE("the same options give the same bytes, whatever the number of threads"
     CompressOptions one = f.options(0.3, "one.gguf"), three = f.options(0.3, "three.gguf");
     three.n_threads = 3;
     CHECK(compress(f.model, one, {}).sha256 == compress(f.model, three, {}).sha256);
+}
+
+TEST_CASE("one type for every matrix") {
+    const Fixture f(false);
+    CompressOptions options = f.options(0, "one.gguf");
+    options.type = "q3_K";
+    options.effort = 1;
+    const Artifact artifact = compress(f.model, options, {});
+    for (const Assignment& a : artifact.plan.tensors) {
+        CAPTURE(a.tensor);
+        const Tensor& tensor = *f.model.find(a.tensor);
+        CHECK(a.type_name == (is_compressible(tensor) ? "Q3_K" : "F32"));
+    }
+    CHECK(artifact.plan.measured_kl > 0);
+    options.type = "Q3_Z";
+    CHECK_THROWS_AS(compress(f.model, options, {}), UsageError);
 }
 
 TEST_CASE("a run that was stopped anywhere goes on and gives the same bytes") {
