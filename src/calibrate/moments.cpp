@@ -175,9 +175,9 @@ void Moments::write(const std::filesystem::path& target) const {
 Moments Moments::read(const std::filesystem::path& file) {
     const MappedFile mapped(file);
     const uint8_t *at = mapped.data(), *const end = at + mapped.size_bytes();
+    const auto refuse = [&] { throw FormatError(file.string() + ": is cut off; remove it and run again"); };
     const auto take = [&](void* to, size_t n) {
-        if (static_cast<size_t>(end - at) < n)
-            throw FormatError(file.string() + ": is cut off; remove it and run again");
+        if (static_cast<size_t>(end - at) < n) refuse();
         std::memcpy(to, at, n);
         at += n;
     };
@@ -186,10 +186,14 @@ Moments Moments::read(const std::filesystem::path& file) {
     if (head[0] < 1 || head[0] > (1 << 24) || head[1] < 1 || head[1] > (1 << 16))
         throw FormatError(
             fmt::format("{}: {} columns and {} matrices: no moments of ours", file.string(), head[0], head[1]));
-    Moments m(head[0], 1);
+    Moments m;
+    m.n_cols_ = head[0];
+    m.ranges_ = column_ranges(head[0]);
+    int64_t per_matrix = sizeof(double);
+    for (const ColumnRange& r : m.ranges_) per_matrix += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    if (end - at < per_matrix * head[1]) refuse();  // before memory is asked for
     m.count_.assign(static_cast<size_t>(head[1]), 0);
     take(m.count_.data(), m.count_.size() * sizeof(double));
-    m.h_.clear();
     for (size_t i = 0; i < m.count_.size(); i++)
         for (const ColumnRange& r : m.ranges_) {
             Matrix& h = m.h_.emplace_back(r.n, r.n);

@@ -12,6 +12,10 @@ constexpr int rows = static_cast<int>(tile_rows);
 constexpr int n_side = 10;
 constexpr float tenth = 0.1F;
 
+// A variance of levels below this share of their mean square is rounding error: one of 32 weights that is a level
+// apart from 31 makes 3e-5.
+constexpr float one_level = 1e-5F;
+
 /// Rounds to the nearest integer for |y| < 2^22, and unlike std::rint becomes vector code without further flags.
 inline float round_near(float y) {
     constexpr float magic = 12582912.0F;  // 1.5 x 2^23
@@ -94,12 +98,13 @@ void try_affine(const Line& line, const float* x, const float* weights, int n, b
         const float safe = det > 0 ? det : 1.0F, safe_ll = s.ll[r] > 0 ? s.ll[r] : 1.0F;
         float step = (sum_w * s.lx[r] - sum_x[r] * s.l[r]) / safe;
         float base = (s.ll[r] * sum_x[r] - s.l[r] * s.lx[r]) / safe;  // the value of level 0
-        const bool bad = !any_sign && base > 0;
+        // Where all have one level (weights that are nearly the same) step and offset can't be told apart.
+        const bool bad = !(det > one_level * sum_w * s.ll[r]) || (!any_sign && base > 0);
         step = bad ? s.lx[r] / safe_ll : step;
         base = bad ? 0.0F : base;
         const float error = sum_xx[r] - 2 * step * s.lx[r] - 2 * base * sum_x[r] + step * step * s.ll[r] +
                             2 * step * base * s.l[r] + base * base * sum_w;
-        const bool better = det > 0 && error < best[r];
+        const bool better = s.ll[r] > 0 && error < best[r];
         steps[r] = better ? step : steps[r];
         offsets[r] = better ? -base : offsets[r];
         best[r] = better ? error : best[r];
