@@ -4,8 +4,7 @@
 #   bench/compress_against_llama_quantize.sh MODEL.gguf TEXT.txt[,TEXT.txt…] TYPE... [-- ech0 compress options]
 #
 # For each TYPE: llama-imatrix (on ech0's calibration text, once) + llama-quantize make a file; ech0 compress makes one of at most that
-# size; llama-perplexity --kl-divergence judges both on each TEXT, none of which calibration saw. `pure:TYPE` instead gives every matrix
-# this one type with both tools. Both get the same calibration text and number of threads (THREADS, default: all) and run one after the
+# size; llama-perplexity --kl-divergence judges both on each TEXT, none of which calibration saw. Both get the same calibration text and number of threads (THREADS, default: all) and run one after the
 # other, so only ratios of times mean something. Second moments are gathered with the first size and used for the others.
 # Environment: ECH0 (build/ech0), PEERS (build/peers), CHUNKS (16) of 512 tokens of each text, WORK (a temporary folder), CSV,
 # CALIBRATION (a file that both tools calibrate on instead).
@@ -42,13 +41,11 @@ machine=$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo 2>/dev/null
 } > "$csv"
 printf '%-10s %-22s %12s %12s %9s %9s %7s %8s %8s\n' type text "peer bytes" "ech0 bytes" "peer KL" "ech0 KL" ratio "peer s" "ech0 s"
 for type in "${types[@]}"; do
-  pure=(); case $type in pure:*) pure=(--pure --token-embedding-type f16);; esac
-  quantize_s=$(seconds "$peers/llama-quantize" "${pure[@]}" --imatrix "$work/imatrix.gguf" "$model" "$work/peer.gguf" "${type#pure:}" "$threads")
+  quantize_s=$(seconds "$peers/llama-quantize" --imatrix "$work/imatrix.gguf" "$model" "$work/peer.gguf" "$type" "$threads")
   peer_bytes=$(wc -c < "$work/peer.gguf")
-  wanted=(--size "$peer_bytes"); [ ${#pure[@]} -eq 0 ] || wanted=(--type "${type#pure:}" --keep-embedding)
   rm -f "$work/ours.gguf"
-  compress_s=$(seconds "$ech0" compress "$model" "${wanted[@]}" -o "$work/ours.gguf" --keep-work --threads "$threads" --no-proof --json "${calibration[@]}" "$@")
-  cp "$work/last.log" "$work/${type#pure:}.json"
+  compress_s=$(seconds "$ech0" compress "$model" --size "$peer_bytes" -o "$work/ours.gguf" --keep-work --threads "$threads" --no-proof --json "${calibration[@]}" "$@")
+  cp "$work/last.log" "$work/$type.json"
   ech0_bytes=$(wc -c < "$work/ours.gguf")
   for i in "${!texts[@]}"; do
     peer_kl=$(kl_of "$work/peer.gguf" "${texts[i]}" "$work/original-$i.kld"); ech0_kl=$(kl_of "$work/ours.gguf" "${texts[i]}" "$work/original-$i.kld")

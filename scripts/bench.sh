@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The benchmarks of bench/ on the two test models; tables on stdout, a CSV of each in bench/results/. Takes hours.
 #
-# TEXT=FILE    judge on this text, such as wikitext-2's test part; default: ech0's own evaluation texts
+# TEXT=FILE[,FILE…]    judge on these texts, such as wikitext-2's test part and a novel; default: ech0's own evaluation texts
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,5 +15,13 @@ fi
 export ECH0="$build_dir/ech0" PEERS="$build_dir/peers"
 
 # k-quants need rows of a multiple of 256: only the wide model has them.
-bench/compress_against_llama_quantize.sh "$models/smollm2-768-qwen2.gguf" "$TEXT" Q2_K IQ2_M Q3_K_S Q3_K_M IQ4_XS Q4_K_M Q5_K_M
+bench/compress_against_llama_quantize.sh "$models/smollm2-768-qwen2.gguf" "$TEXT" Q2_K IQ3_XXS IQ2_M Q3_K_S Q3_K_M IQ4_XS Q4_K_M Q5_K_M
 bench/compress_against_llama_quantize.sh "$models/smollm2-135m-f16.gguf" "$TEXT" Q4_0 IQ4_NL Q5_0 Q5_1
+
+# What each part of the rounding is worth, and at one type for all matrices.
+parts="plain feedback,sweeps=0,shrink=0 feedback,sweeps=0 feedback feedback,sequential,step=0,stream=0 feedback,sequential,stream=0 feedback,sequential feedback,sequential,choose"
+IFS=, read -ra texts <<< "$TEXT"
+"$build_dir/bench/rounding" "$models/smollm2-768-qwen2.gguf" Q3_K 8 "$parts" "${texts[@]}" | tee bench/results/rounding-Q3_K.csv
+for type in Q2_K Q4_K IQ3_S; do
+    "$build_dir/bench/rounding" "$models/smollm2-768-qwen2.gguf" "$type" 8 "plain feedback feedback,sequential,choose" "${texts[@]}" | tee "bench/results/rounding-$type.csv"
+done

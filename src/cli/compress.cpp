@@ -71,6 +71,7 @@ void add_compress(CommandLine& line) {
         line, "compress", "make a model file of an exact size, as close to the original as that size allows",
         "  ech0 compress model-f16.gguf --size 4.5GB -o model-4.5GB.gguf\n"
         "  ech0 compress model-f16.gguf --bpw 3.5 -o small.gguf --effort 5\n"
+        "  ech0 compress model-f16.gguf --type Q4_K -o model-q4_k.gguf\n"
         "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md",
         [arguments] { return compress(*arguments); });
     CompressOptions& options = arguments->options;
@@ -81,8 +82,8 @@ void add_compress(CommandLine& line) {
     command->add_option("-o,--output", options.out, "the file to write")->required();
     add_calibration(command, arguments->text);
     command->add_option("--imatrix", arguments->imatrix,
-                        "take statistics from this file of llama-imatrix or ech0 calibrate");
-    command->add_option("--effort", options.effort, "1 (quick) to 5 (all night)")->capture_default_str();
+                        "plan by this file of llama-imatrix or ech0 calibrate: importance of columns only, so no error feedback in the plan");
+    command->add_option("--effort", options.effort, "1 (quick) to 5 (all night): how much text is looked at, how many plans are tried")->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");

@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 #include <algorithm>
+#include <numeric>
 
 #include "ech0/error.h"
 
@@ -35,7 +36,9 @@ bool factor(const Matrix& h, Metric& metric) {
 
 Metric diagonal_metric(std::span<const float> mean_squares) {
     Metric metric;
-    metric.d.assign(mean_squares.begin(), mean_squares.end());
+    const double sum = std::accumulate(mean_squares.begin(), mean_squares.end(), 0.0);
+    const auto floor = static_cast<float>(diagonal_floor * sum / static_cast<double>(mean_squares.size()));
+    for (const float x : mean_squares) metric.d.push_back(sum > 0 ? std::max(x, floor) : 1.0F);
     return metric;
 }
 

@@ -1,5 +1,7 @@
 #include "compress/sequential.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
 #include <map>
@@ -232,9 +234,14 @@ RoundingOptions settings_for(const SequentialJob& job, const Tensor& tensor, con
     return choose_settings(job.type(tensor), sample, fitted, held, job.options);
 }
 
+void from_floats(ggml_type type, const Matrix& aim, int64_t first, int64_t count, std::byte* out, size_t row_bytes) {
+    for (int64_t r = 0; r < count; r++)
+        from_float(type, aim.row(first + r).data(), out + static_cast<size_t>(r) * row_bytes, aim.cols());
+}
+
 /// The engine's own rounding of the same type, with the same importance: is it nearer on a few rows?
 bool engine_does_better(ggml_type type, const Metric& metric, const Matrix& aim, const FeedbackOptions& options) {
-    if (metric.h.size() == 0) return false;
+    if (metric.h.size() == 0 || !ggml_is_quantized(type)) return false;
     const Matrix sample = some_rows(aim, compared_rows);
     const size_t row_bytes = ggml_row_size(type, aim.cols());
     std::vector<std::byte> ours(row_bytes * static_cast<size_t>(sample.rows())), theirs(ours.size());
@@ -266,7 +273,9 @@ void round_range(const SequentialJob& job, const RoundingOptions& options, const
         check_interrupt();
         const int64_t first = tile * tile_rows, count = std::min(tile_rows, n_rows - first);
         std::byte* out = rounded.data() + static_cast<size_t>(first_row + first) * row_bytes + offset;
-        if (feedback)
+        if (!ggml_is_quantized(type))
+            from_floats(type, aim, first, count, out, row_bytes);
+        else if (feedback)
             round_tile(type, metric, {aim.row(first).data(), range.n, count, out, row_bytes}, options.descent);
         else
             for (int64_t r = 0; r < count; r++)
@@ -313,6 +322,10 @@ void round_group(Layer& layer, const Group& group) {
             }
         }
     for (size_t t = 0; t < open.size(); t++) {
+        if (!ggml_validate_row_data(job.type(*open[t]), rounded[t].data(), rounded[t].size()))
+            throw EngineError(
+                fmt::format("tensor {}: rounding to {} gave invalid blocks: the source has NaN or infinite weights",
+                            open[t]->name, type_label(job.type(*open[t]))));
         if (job.options.sequential)
             layer.ours.set(open[t]->name, half_precision(job.type(*open[t]), rounded[t], *open[t]));
         job.take(*open[t], rounded[t]);
