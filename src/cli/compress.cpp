@@ -82,8 +82,12 @@ void add_compress(CommandLine& line) {
     command->add_option("-o,--output", options.out, "the file to write")->required();
     add_calibration(command, arguments->text);
     command->add_option("--imatrix", arguments->imatrix,
-                        "plan by this file of llama-imatrix or ech0 calibrate: importance of columns only, so no error feedback in the plan");
-    command->add_option("--effort", options.effort, "1 (quick) to 5 (all night): how much text is looked at, how many plans are tried")->capture_default_str();
+                        "plan by this file of llama-imatrix or ech0 calibrate: importance of columns only, so no error "
+                        "feedback in the plan");
+    command
+        ->add_option("--effort", options.effort,
+                     "1 (quick) to 5 (all night): how much text is looked at, how many plans are tried")
+        ->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->capture_default_str();
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
