@@ -27,13 +27,19 @@ const Tensor* matrix_of(const Model& model, const std::string& name) {
     return tensor != nullptr && tensor->shape.size() >= 2 ? tensor : nullptr;
 }
 
-int64_t moment_bytes(const Tensor& tensor) {
+/// One matrix's moment, all ranges.
+int64_t moment_bytes(int64_t n_cols) {
     int64_t bytes = 0;
-    for (const ColumnRange& r : column_ranges(tensor.n_cols()))
-        bytes += r.n * r.n * static_cast<int64_t>(sizeof(float));
-    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
-    return n_mat * bytes > most_expert_bytes ? bytes : n_mat * bytes;
+    for (const ColumnRange& r : column_ranges(n_cols)) bytes += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    return bytes;
 }
+
+/// Of so many matrices, how many moments are kept: one each, or one for all.
+int64_t kept_moments(int64_t n_cols, int64_t n_mat) {
+    return n_mat > 1 && n_mat * moment_bytes(n_cols) > most_expert_bytes ? 1 : n_mat;
+}
+
+int64_t n_mat_of(const Tensor& tensor) { return tensor.shape.size() > 2 ? tensor.shape[2] : 1; }
 
 /// Groups whose moments fit into memory together, in order. One layer's always do; a model that can only be run whole
 /// has hundreds of inputs.
@@ -41,7 +47,8 @@ std::vector<Groups> batches_of(const Groups& groups, const Model& model) {
     std::vector<Groups> batches(1);
     int64_t bytes = 0;
     for (const auto& group : groups) {
-        const int64_t mine = moment_bytes(*matrix_of(model, group.front()));
+        const Tensor& tensor = *matrix_of(model, group.front());
+        const int64_t mine = kept_moments(tensor.n_cols(), n_mat_of(tensor)) * moment_bytes(tensor.n_cols());
         if (!batches.back().empty() && bytes + mine > most_batch_bytes) {
             batches.emplace_back();
             bytes = 0;
@@ -61,7 +68,7 @@ std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const 
     for (const auto& group : groups) {
         const Tensor& tensor = *matrix_of(model, group.front());
         group_of[group.front()] = moments.size();
-        moments.emplace_back(tensor.n_cols(), tensor.shape.size() > 2 ? tensor.shape[2] : 1);
+        moments.emplace_back(tensor.n_cols(), n_mat_of(tensor));
     }
     const bool has_head = segment.range().with_head;
     bool all_seen = false;
@@ -75,9 +82,8 @@ std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const 
     for (size_t c = 0; c < chunks.size(); c++) {
         check_interrupt();
         if (has_head && groups.empty()) break;
-        const SegmentInput input =
-            segment.range().from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
-        const std::span<const float> out = segment.run(input, groups.empty() ? nullptr : &sink);
+        const std::span<const float> out =
+            segment.run(input_of(segment.range(), chunks, hidden, c), groups.empty() ? nullptr : &sink);
         if (!has_head && advance) hidden[c].assign(out.begin(), out.end());
     }
     for (Moments& m : moments) m.finish();
@@ -99,9 +105,7 @@ std::vector<ColumnRange> column_ranges(int64_t n_cols) {
 }
 
 Moments::Moments(int64_t n_cols, int64_t n_mat) : n_cols_(n_cols), ranges_(column_ranges(n_cols)) {
-    int64_t bytes = 0;
-    for (const ColumnRange& r : ranges_) bytes += n_mat * r.n * r.n * static_cast<int64_t>(sizeof(float));
-    count_.resize(n_mat > 1 && bytes > most_expert_bytes ? 1 : static_cast<size_t>(n_mat));
+    count_.resize(static_cast<size_t>(kept_moments(n_cols, n_mat)));
     for (size_t m = 0; m < count_.size(); m++)
         for (const ColumnRange& r : ranges_) h_.push_back(Matrix::Zero(r.n, r.n));
 }
@@ -189,8 +193,7 @@ Moments Moments::read(const std::filesystem::path& file) {
     Moments m;
     m.n_cols_ = head[0];
     m.ranges_ = column_ranges(head[0]);
-    int64_t per_matrix = sizeof(double);
-    for (const ColumnRange& r : m.ranges_) per_matrix += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    const int64_t per_matrix = static_cast<int64_t>(sizeof(double)) + moment_bytes(head[0]);
     if (end - at < per_matrix * head[1]) refuse();  // before memory is asked for
     m.count_.assign(static_cast<size_t>(head[1]), 0);
     take(m.count_.data(), m.count_.size() * sizeof(double));
@@ -231,15 +234,15 @@ Calibration gather_moments(const Model& model, const Weights& weights, const Chu
     const std::vector<SegmentRange> ranges = split_into_segments(model);
     std::vector<std::vector<float>> hidden;
     if (!ranges.front().from_tokens) hidden = enter(model, weights, chunks);
+    std::map<std::string, Importance> gathered;
     Calibration calibration;
     calibration.n_ctx = n_ctx;
     calibration.n_tokens = static_cast<int64_t>(chunks.size()) * n_ctx;
     for (size_t i = 0; i < ranges.size(); i++) {
         if (progress) progress("calibrate", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
         Segment segment(model, ranges[i], weights, {n_ctx, n_threads});
-        const SegmentInput first = ranges[i].from_tokens ? SegmentInput{chunks[0], {}} : SegmentInput{{}, hidden[0]};
         Groups open;
-        for (auto& group : segment.products_by_input(first)) {
+        for (auto& group : segment.products_by_input(input_of(ranges[i], chunks, hidden, 0))) {
             std::erase_if(group, [&](const std::string& t) { return matrix_of(model, t) == nullptr; });
             if (!group.empty() && !store.has(group.front())) open.push_back(group);
         }
@@ -247,11 +250,17 @@ Calibration gather_moments(const Model& model, const Weights& weights, const Chu
         for (size_t b = 0; b < batches.size(); b++) {
             const std::vector<Moments> moments =
                 pass_segment(segment, batches[b], model, chunks, hidden, b + 1 == batches.size(), n_threads);
-            for (size_t g = 0; g < batches[b].size(); g++) store.put(batches[b][g], moments[g]);
+            for (size_t g = 0; g < batches[b].size(); g++) {
+                store.put(batches[b][g], moments[g]);
+                for (const std::string& tensor : batches[b][g]) gathered[tensor] = moments[g].importance(tensor);
+            }
         }
     }
     for (const Tensor& tensor : model.tensors)
-        if (store.has(tensor.name)) calibration.tensors.push_back(store.get(tensor.name).importance(tensor.name));
+        if (const auto mine = gathered.find(tensor.name); mine != gathered.end())
+            calibration.tensors.push_back(std::move(mine->second));
+        else if (store.has(tensor.name))  // by an earlier run
+            calibration.tensors.push_back(store.get(tensor.name).importance(tensor.name));
     return calibration;
 }
 

@@ -301,7 +301,7 @@ Eigen::ArrayXd row_errors(const Metric& metric, const float* w, const Matrix& q)
 }
 
 void round_by_codebook(const CodebookFormat& format, const Metric& metric, const float* source, int64_t n_rows,
-                       const FeedbackOptions& options, std::byte* out, float* decoded) {
+                       const FeedbackOptions& options, std::byte* out) {
     const int64_t n = metric.n();
     const auto row_bytes = static_cast<int64_t>(ggml_row_size(format.type, n));
     // The engine's own rounding: where scales start, and what no row may fall behind.
@@ -327,11 +327,9 @@ void round_by_codebook(const CodebookFormat& format, const Metric& metric, const
         std::copy_n(mine.data() + r * row_bytes, row_bytes, out + r * row_bytes);
         theirs_means.row(r) = mine_means.row(r);
     }
-    if (decoded != nullptr) Eigen::Map<Matrix>(decoded, n_rows, n) = theirs_means;
 }
 
-void round_by_engine(ggml_type type, const Metric& metric, const float* rows_in, int64_t n_rows, std::byte* out,
-                     float* decoded) {
+void round_by_engine(ggml_type type, const Metric& metric, const float* rows_in, int64_t n_rows, std::byte* out) {
     const int64_t n = metric.n(), width = ggml_blck_size(type);
     const size_t row_bytes = ggml_row_size(type, n), block_bytes = ggml_type_size(type);
     const Eigen::Map<const Matrix> w(rows_in, n_rows, n);
@@ -349,17 +347,16 @@ void round_by_engine(ggml_type type, const Metric& metric, const float* rows_in,
                 w.row(r).segment(first, width) - Eigen::Map<const Eigen::RowVectorXf>(back.data(), width);
         }
     }
-    if (decoded != nullptr) Eigen::Map<Matrix>(decoded, n_rows, n) = w - error;
 }
 
 }  // namespace
 
 void round_tile_by_blocks(ggml_type type, const Metric& metric, const float* source, int64_t n_rows,
-                          const FeedbackOptions& options, std::byte* out, float* decoded) {
+                          const FeedbackOptions& options, std::byte* out) {
     if (const CodebookFormat* format = codebook_format(type))
-        round_by_codebook(*format, metric, source, n_rows, options, out, decoded);
+        round_by_codebook(*format, metric, source, n_rows, options, out);
     else
-        round_by_engine(type, metric, source, n_rows, out, decoded);
+        round_by_engine(type, metric, source, n_rows, out);
 }
 
 }  // namespace ech0

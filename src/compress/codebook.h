@@ -13,6 +13,6 @@ namespace ech0 {
 /// As round_tile. A row of a codebook type has never more error than the engine's own rounding of it weighted by
 /// metric.d. MXFP4: the engine's search rounds a block at a time, each aiming at what makes up for those before it.
 void round_tile_by_blocks(ggml_type type, const Metric& metric, const float* rows, int64_t n_rows,
-                          const FeedbackOptions& options, std::byte* out, float* decoded);
+                          const FeedbackOptions& options, std::byte* out);
 
 }  // namespace ech0

@@ -159,10 +159,10 @@ ggml_type probe_type(const TensorCosts& costs, double target_bits) {
     return probe;
 }
 
-std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, double target_bits) {
+std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, double target_bits,
+                                   const TensorMetric& metric) {
     const Tensor& tensor = *costs.tensor;
     const ggml_type type = probe_type(costs, target_bits), plain = plain_type(tensor);
-    const TensorMetric metric = job.metric_of(tensor);
     const size_t row_bytes = ggml_row_size(plain, tensor.n_cols()), rounded_row = ggml_row_size(type, tensor.n_cols());
     std::vector<std::byte> bytes;
     bytes.reserve(row_bytes * static_cast<size_t>(tensor.n_rows()));
@@ -198,14 +198,19 @@ std::vector<double> gains(Job& job, const std::vector<TensorCosts>& costs, doubl
     json known = json::object();
     if (const auto text = job.work.find_text(name)) known = json::parse(*text, nullptr, false);
     if (!known.is_object() || known.size() != tensors.size()) {
-        const auto disturb = [&](const Tensor& t) { return probe_bytes(job, *by_name.at(t.name), target_bits); };
+        std::map<std::string, double> errors;
+        const auto disturb = [&](const Tensor& t) {
+            const TensorCosts& c = *by_name.at(t.name);
+            const TensorMetric metric = job.metric_of(t);  // the dear part: read and factored once for both
+            errors[t.name] =
+                local_error(job.source, t, probe_type(c, target_bits), metric, job.options.rounding.descent);
+            return probe_bytes(job, c, target_bits, metric);
+        };
         known = json::object();
         for (const Disturbance& d :
              measure_disturbances(job.source, probe_chunks(job.chunks.selection, effort.probe_tokens), tensors, disturb,
                                   job.n_threads, job.progress)) {
-            const TensorCosts& c = *by_name.at(d.tensor);
-            const double error = local_error(job.source, *c.tensor, probe_type(c, target_bits),
-                                             job.metric_of(*c.tensor), job.options.rounding.descent);
+            const double error = errors.at(d.tensor);
             known[d.tensor] = error > 0 ? d.kl_divergence / error : 0;
         }
         job.work.put_text(name, known.dump());
@@ -370,9 +375,9 @@ public:
 
     void round() {
         const Chunks chunks = calibration_chunks(job_);
-        RoundingOptions options = job_.options.rounding;
         round_sequentially({job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
-                            options, job_.options.n_ctx, job_.n_threads, [&](const Tensor& t) { return known(t); },
+                            job_.options.rounding, job_.options.n_ctx, job_.n_threads,
+                            [&](const Tensor& t) { return known(t); },
                             [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); },
                             job_.progress, [&](const std::string& what) { notes_.push_back(what); }});
     }

@@ -334,7 +334,7 @@ void round_blocks(ggml_type type, const Metric& metric, const TileRows& in, cons
     Matrix dense(in.n_rows, metric.n());
     for (int64_t r = 0; r < in.n_rows; r++) std::copy_n(in.rows + r * in.stride, metric.n(), dense.row(r).data());
     std::vector<std::byte> out(row_bytes * static_cast<size_t>(in.n_rows));
-    round_tile_by_blocks(type, metric, dense.data(), in.n_rows, options, out.data(), nullptr);
+    round_tile_by_blocks(type, metric, dense.data(), in.n_rows, options, out.data());
     for (int64_t r = 0; r < in.n_rows; r++)
         std::memcpy(in.out + static_cast<size_t>(r) * in.out_stride, out.data() + static_cast<size_t>(r) * row_bytes,
                     row_bytes);
@@ -360,7 +360,11 @@ void round_tile(ggml_type type, const Metric& metric, const TileRows& rows_in, c
 double quadratic_error(const Matrix& h, const float* a, const float* b, int64_t n_rows) {
     const int64_t n = h.rows();
     const Eigen::Map<const Matrix> left(a, n_rows, n), right(b, n_rows, n);
-    const Matrix error = left - right, weighted = error * h;
+    return quadratic_error(h, left - right);
+}
+
+double quadratic_error(const Matrix& h, const Matrix& error) {
+    const Matrix weighted = error * h;
     return error.cwiseProduct(weighted).cast<double>().sum();
 }
 

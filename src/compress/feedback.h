@@ -36,4 +36,7 @@ void round_tile(ggml_type type, const Metric& metric, const TileRows& tile, cons
 /// (W - Q) H (W - Q)' summed over rows, in double. @param a, b  [n_rows, n]
 double quadratic_error(const Matrix& h, const float* a, const float* b, int64_t n_rows);
 
+/// The same of the difference itself, [n_rows, n].
+double quadratic_error(const Matrix& h, const Matrix& error);
+
 }  // namespace ech0

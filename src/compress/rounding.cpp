@@ -51,8 +51,7 @@ double error_of(const TensorMetric& metric, int64_t matrix, const Matrix& error)
         const Metric& m = metric.of(matrix, r);
         const Matrix part = error.middleCols(metric.ranges[r].first, metric.ranges[r].n);
         if (m.h.size() > 0) {
-            const Matrix weighted = part * m.h;
-            sum += part.cwiseProduct(weighted).cast<double>().sum();
+            sum += quadratic_error(m.h, part);
         } else {
             const Eigen::Map<const Eigen::RowVectorXf> d(m.d.data(), m.n());
             sum += (part.array().square().rowwise() * d.array()).matrix().cast<double>().sum();

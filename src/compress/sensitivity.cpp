@@ -33,7 +33,7 @@ struct Probe {
     std::vector<Disturbance> result;
 
     SegmentInput input(const SegmentRange& range, const Hidden& hidden, size_t c) const {
-        return range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
+        return input_of(range, chunks, hidden, c);
     }
 };
 

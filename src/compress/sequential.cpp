@@ -58,9 +58,7 @@ struct Layer {
     Hidden& in_original;
     Hidden& in_ours;
 
-    SegmentInput input(const Hidden& hidden, size_t c) const {
-        return range.from_tokens ? SegmentInput{job.chunks[c], {}} : SegmentInput{{}, hidden[c]};
-    }
+    SegmentInput input(const Hidden& hidden, size_t c) const { return input_of(range, job.chunks, hidden, c); }
 };
 
 /// What one run of a layer shows of one group: its inputs, and the stream that the group's output is added to.

@@ -20,6 +20,11 @@ std::vector<std::vector<float>> enter(const Model& model, const Weights& weights
     return hidden;
 }
 
+SegmentInput input_of(const SegmentRange& range, const Chunks& chunks, const std::vector<std::vector<float>>& hidden,
+                      size_t c) {
+    return range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
+}
+
 void walk_model(const Model& model, const Weights& weights, const Chunks& chunks, const Walk& walk) {
     const std::vector<SegmentRange> ranges = split_into_segments(model);
     std::vector<std::vector<float>> hidden;
@@ -30,8 +35,7 @@ void walk_model(const Model& model, const Weights& weights, const Chunks& chunks
         Segment segment(model, range, weights, walk.options);
         for (size_t c = 0; c < chunks.size(); c++) {
             check_interrupt();
-            const SegmentInput input = range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
-            const std::span<const float> out = segment.run(input, walk.sink);
+            const std::span<const float> out = segment.run(input_of(range, chunks, hidden, c), walk.sink);
             if (!range.with_head)
                 hidden[c].assign(out.begin(), out.end());
             else if (walk.on_logits)

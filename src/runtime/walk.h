@@ -25,6 +25,10 @@ struct Walk {
 /// @throws EngineError; Interrupted
 void walk_model(const Model& model, const Weights& weights, const Chunks& chunks, const Walk& walk);
 
+/// What enters a segment for chunk c: its tokens, or the hidden states that the segment before gave.
+SegmentInput input_of(const SegmentRange& range, const Chunks& chunks, const std::vector<std::vector<float>>& hidden,
+                      size_t c);
+
 /// What enters the first segment: the chunk's tokens, or their embeddings where layers are run one by one.
 std::vector<std::vector<float>> enter(const Model& model, const Weights& weights, const Chunks& chunks);
 

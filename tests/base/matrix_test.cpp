@@ -3,18 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <random>
+
+#include "support/random_matrix.h"
 
 namespace ech0 {
 namespace {
-
-Matrix random_matrix(int64_t n_rows, int64_t n_cols, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    Matrix m(n_rows, n_cols);
-    for (float& value : m.reshaped()) value = normal(random);
-    return m;
-}
 
 /// Column i of a times column j of b, by its definition.
 double product(const Matrix& a, int64_t i, const Matrix& b, int64_t j) {

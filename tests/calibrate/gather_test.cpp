@@ -6,22 +6,11 @@
 #include <cstring>
 
 #include "runtime/source.h"
+#include "support/some_chunks.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
 namespace ech0 {
-namespace {
-
-Chunks some_chunks(int64_t n_vocab) {
-    Chunks chunks(3);
-    for (size_t c = 0; c < 3; c++)
-        for (int i = 0; i < 20; i++)
-            chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 131 + 17 * i) % n_vocab));
-    return chunks;
-}
-
-}  // namespace
-
 TEST_CASE("importance of the first layer's attention is the mean square of its normed embeddings") {
     const TemporaryFolder folder;
     TinyModel shape;

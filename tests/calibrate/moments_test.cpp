@@ -4,25 +4,18 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 
 #include "base/file.h"
 #include "calibrate/gather.h"
 #include "ech0/error.h"
 #include "runtime/source.h"
+#include "support/random_matrix.h"
+#include "support/some_chunks.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
 namespace ech0 {
 namespace {
-
-Matrix random_matrix(int64_t n_rows, int64_t n_cols, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    Matrix m(n_rows, n_cols);
-    for (float& value : m.reshaped()) value = normal(random);
-    return m;
-}
 
 double mean_product(const Matrix& x, int64_t i, int64_t j) {
     double sum = 0;
@@ -44,14 +37,6 @@ Moments moments_of(const Matrix& x, int n_threads) {
     moments.add(0, x.data(), x.rows(), n_threads);
     moments.finish();
     return moments;
-}
-
-Chunks some_chunks(int64_t n_vocab) {
-    Chunks chunks(3);
-    for (size_t c = 0; c < 3; c++)
-        for (int i = 0; i < 20; i++)
-            chunks[c].push_back(static_cast<int32_t>((static_cast<int64_t>(c) * 131 + 17 * i) % n_vocab));
-    return chunks;
 }
 
 struct Fixture {

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <random>
 
 #include "runtime/ggml_types.h"
+#include "support/random_matrix.h"
 
 namespace ech0 {
 namespace {
@@ -17,14 +17,6 @@ constexpr ggml_type scalar_types[] = {GGML_TYPE_Q2_0, GGML_TYPE_Q4_0,   GGML_TYP
                                       GGML_TYPE_Q6_K, GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
 constexpr ggml_type some_types[] = {GGML_TYPE_Q4_0, GGML_TYPE_Q5_1, GGML_TYPE_Q2_K,
                                     GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_IQ4_XS};
-
-Matrix random_matrix(int64_t n_rows, int64_t n_cols, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    Matrix m(n_rows, n_cols);
-    for (float& value : m.reshaped()) value = normal(random);
-    return m;
-}
 
 /// Columns that go together, of uneven strength.
 Matrix correlated_moment() {

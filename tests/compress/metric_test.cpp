@@ -4,20 +4,12 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 
 #include "ech0/error.h"
+#include "support/random_matrix.h"
 
 namespace ech0 {
 namespace {
-
-Matrix random_matrix(int64_t n_rows, int64_t n_cols, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    Matrix m(n_rows, n_cols);
-    for (float& value : m.reshaped()) value = normal(random);
-    return m;
-}
 
 /// Mean of x x' over random x that mix fewer sources than there are columns, and a little of their own.
 Matrix random_moment(int64_t n, int64_t n_sources, float own, unsigned seed) {
