@@ -1,5 +1,7 @@
 #include "calibrate/chunks.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "ech0/error.h"
@@ -33,6 +35,14 @@ CalibrationChunks cut_into_chunks(const Model& model, std::string_view text, int
         throw UsageError(fmt::format("the calibration text has {} tokens; at least {} are needed", tokens.size(),
                                      selection_every * length));
     return chunks;
+}
+
+Chunks spread_chunks(const Chunks& all, int64_t n) {
+    Chunks chosen;
+    const auto size = static_cast<int64_t>(all.size());
+    n = std::min(n, size);
+    for (int64_t i = 0; i < n; i++) chosen.push_back(all[static_cast<size_t>((2 * i + 1) * size / (2 * n))]);
+    return chosen;
 }
 
 }  // namespace ech0

@@ -22,4 +22,7 @@ struct CalibrationChunks {
 /// @throws UsageError if the text has fewer than `selection_every` chunks
 CalibrationChunks cut_into_chunks(const Model& model, std::string_view text, int64_t n_ctx);
 
+/// At most n of the chunks, evenly spread.
+Chunks spread_chunks(const Chunks& all, int64_t n);
+
 }  // namespace ech0

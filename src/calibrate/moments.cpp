@@ -14,12 +14,6 @@
 namespace ech0 {
 namespace {
 
-// Experts of one input that together need more than this share one moment.
-constexpr int64_t most_expert_bytes = int64_t{1} << 30;
-
-// Moments that are gathered in one run.
-constexpr int64_t most_batch_bytes = int64_t{2} << 30;
-
 using Groups = std::vector<std::vector<std::string>>;
 
 const Tensor* matrix_of(const Model& model, const std::string& name) {
@@ -28,28 +22,36 @@ const Tensor* matrix_of(const Model& model, const std::string& name) {
 }
 
 /// One matrix's moment, all ranges.
-int64_t moment_bytes(int64_t n_cols) {
+int64_t moment_bytes(const std::vector<ColumnRange>& ranges) {
     int64_t bytes = 0;
-    for (const ColumnRange& r : column_ranges(n_cols)) bytes += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    for (const ColumnRange& r : ranges) bytes += r.n * r.n * static_cast<int64_t>(sizeof(float));
+    return bytes;
+}
+
+/// One matrix's moment on disk: the upper triangles.
+int64_t stored_bytes(const std::vector<ColumnRange>& ranges) {
+    int64_t bytes = 0;
+    for (const ColumnRange& r : ranges) bytes += r.n * (r.n + 1) / 2 * static_cast<int64_t>(sizeof(float));
     return bytes;
 }
 
 /// Of so many matrices, how many moments are kept: one each, or one for all.
-int64_t kept_moments(int64_t n_cols, int64_t n_mat) {
-    return n_mat > 1 && n_mat * moment_bytes(n_cols) > most_expert_bytes ? 1 : n_mat;
+int64_t kept_moments(int64_t n_mat, int64_t bytes_each, const MomentLimits& limits) {
+    return n_mat > 1 && n_mat * bytes_each > limits.expert_bytes ? 1 : n_mat;
 }
 
 int64_t n_mat_of(const Tensor& tensor) { return tensor.shape.size() > 2 ? tensor.shape[2] : 1; }
 
 /// Groups whose moments fit into memory together, in order. One layer's always do; a model that can only be run whole
 /// has hundreds of inputs.
-std::vector<Groups> batches_of(const Groups& groups, const Model& model) {
+std::vector<Groups> batches_of(const Groups& groups, const Model& model, const MomentLimits& limits) {
     std::vector<Groups> batches(1);
     int64_t bytes = 0;
     for (const auto& group : groups) {
         const Tensor& tensor = *matrix_of(model, group.front());
-        const int64_t mine = kept_moments(tensor.n_cols(), n_mat_of(tensor)) * moment_bytes(tensor.n_cols());
-        if (!batches.back().empty() && bytes + mine > most_batch_bytes) {
+        const int64_t each = moment_bytes(column_ranges(tensor.n_cols(), limits.widest));
+        const int64_t mine = each * kept_moments(n_mat_of(tensor), each, limits);
+        if (!batches.back().empty() && bytes + mine > limits.together_bytes) {
             batches.emplace_back();
             bytes = 0;
         }
@@ -62,13 +64,13 @@ std::vector<Groups> batches_of(const Groups& groups, const Model& model) {
 /// One segment's moments of these inputs, in one run per chunk. With `advance` the hidden states go on to the next
 /// segment.
 std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const Model& model, const Chunks& chunks,
-                                  std::vector<std::vector<float>>& hidden, bool advance, int n_threads) {
+                                  HiddenStates& hidden, bool advance, int n_threads, const MomentLimits& limits) {
     std::map<std::string, size_t> group_of;
     std::vector<Moments> moments;
     for (const auto& group : groups) {
         const Tensor& tensor = *matrix_of(model, group.front());
         group_of[group.front()] = moments.size();
-        moments.emplace_back(tensor.n_cols(), n_mat_of(tensor));
+        moments.emplace_back(tensor.n_cols(), n_mat_of(tensor), limits);
     }
     const bool has_head = segment.range().with_head;
     bool all_seen = false;
@@ -84,7 +86,7 @@ std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const 
         if (has_head && groups.empty()) break;
         const std::span<const float> out =
             segment.run(input_of(segment.range(), chunks, hidden, c), groups.empty() ? nullptr : &sink);
-        if (!has_head && advance) hidden[c].assign(out.begin(), out.end());
+        if (!has_head && advance) hidden.put(c, out);
     }
     for (Moments& m : moments) m.finish();
     return moments;
@@ -92,8 +94,8 @@ std::vector<Moments> pass_segment(Segment& segment, const Groups& groups, const 
 
 }  // namespace
 
-std::vector<ColumnRange> column_ranges(int64_t n_cols) {
-    const int64_t n_ranges = (n_cols + widest_moment - 1) / widest_moment;
+std::vector<ColumnRange> column_ranges(int64_t n_cols, int64_t widest) {
+    const int64_t n_ranges = (n_cols + widest - 1) / widest;
     const int64_t step = n_cols % 256 == 0 ? 256 : n_cols % 64 == 0 ? 64 : n_cols % 32 == 0 ? 32 : 1;
     std::vector<ColumnRange> ranges;
     for (int64_t i = 0; i < n_ranges; i++) {
@@ -104,8 +106,9 @@ std::vector<ColumnRange> column_ranges(int64_t n_cols) {
     return ranges;
 }
 
-Moments::Moments(int64_t n_cols, int64_t n_mat) : n_cols_(n_cols), ranges_(column_ranges(n_cols)) {
-    count_.resize(static_cast<size_t>(kept_moments(n_cols, n_mat)));
+Moments::Moments(int64_t n_cols, int64_t n_mat, const MomentLimits& limits)
+    : n_cols_(n_cols), widest_(limits.widest), ranges_(column_ranges(n_cols, limits.widest)) {
+    count_.resize(static_cast<size_t>(kept_moments(n_mat, moment_bytes(ranges_), limits)));
     for (size_t m = 0; m < count_.size(); m++)
         for (const ColumnRange& r : ranges_) h_.push_back(Matrix::Zero(r.n, r.n));
 }
@@ -169,10 +172,12 @@ Importance Moments::importance(const std::string& tensor) const {
 
 void Moments::write(const std::filesystem::path& target) const {
     AtomicFile file(target);
-    const int64_t head[2] = {n_cols_, n_mat()};
+    const int64_t head[3] = {n_cols_, n_mat(), widest_};
     file.write(head, sizeof(head));
     file.write(count_.data(), count_.size() * sizeof(double));
-    for (const Matrix& h : h_) file.write(h.data(), static_cast<size_t>(h.size()) * sizeof(float));
+    for (const Matrix& h : h_)
+        for (int64_t i = 0; i < h.rows(); i++)
+            file.write(h.row(i).data() + i, static_cast<size_t>(h.cols() - i) * sizeof(float));
     file.commit();
 }
 
@@ -185,22 +190,25 @@ Moments Moments::read(const std::filesystem::path& file) {
         std::memcpy(to, at, n);
         at += n;
     };
-    int64_t head[2];
+    int64_t head[3];
     take(head, sizeof(head));
-    if (head[0] < 1 || head[0] > (1 << 24) || head[1] < 1 || head[1] > (1 << 16))
-        throw FormatError(
-            fmt::format("{}: {} columns and {} matrices: no moments of ours", file.string(), head[0], head[1]));
+    if (head[0] < 1 || head[0] > (1 << 24) || head[1] < 1 || head[1] > (1 << 16) || head[2] < 1)
+        throw FormatError(fmt::format("{}: {} columns, {} matrices, {} together: no moments of ours", file.string(),
+                                      head[0], head[1], head[2]));
     Moments m;
     m.n_cols_ = head[0];
-    m.ranges_ = column_ranges(head[0]);
-    const int64_t per_matrix = static_cast<int64_t>(sizeof(double)) + moment_bytes(head[0]);
+    m.widest_ = head[2];
+    m.ranges_ = column_ranges(head[0], head[2]);
+    const int64_t per_matrix = static_cast<int64_t>(sizeof(double)) + stored_bytes(m.ranges_);
     if (end - at < per_matrix * head[1]) refuse();  // before memory is asked for
     m.count_.assign(static_cast<size_t>(head[1]), 0);
     take(m.count_.data(), m.count_.size() * sizeof(double));
     for (size_t i = 0; i < m.count_.size(); i++)
         for (const ColumnRange& r : m.ranges_) {
             Matrix& h = m.h_.emplace_back(r.n, r.n);
-            take(h.data(), static_cast<size_t>(h.size()) * sizeof(float));
+            for (int64_t row = 0; row < r.n; row++)
+                take(h.row(row).data() + row, static_cast<size_t>(r.n - row) * sizeof(float));
+            mirror(h);
         }
     return m;
 }
@@ -210,10 +218,36 @@ MomentStore::MomentStore(std::filesystem::path folder) : folder_(std::move(folde
     std::filesystem::create_directories(folder_, error);
     if (error) throw FileError(fmt::format("{}: cannot make this folder: {}", folder_.string(), error.message()));
     if (!std::filesystem::exists(folder_ / "index.json", error)) return;
-    const nlohmann::json index = nlohmann::json::parse(read_file(folder_ / "index.json"), nullptr, false);
-    if (!index.is_object()) return;
-    for (const auto& [tensor, file] : index.items())
-        if (file.is_string()) file_of_[tensor] = file.get<std::string>();
+    try {
+        const nlohmann::json index = nlohmann::json::parse(read_file(folder_ / "index.json"));
+        file_of_ = index.at("files").get<std::map<std::string, std::string>>();
+        if (index.contains("of")) {
+            const nlohmann::json& of = index.at("of");
+            of_ = {of.at("source_sha256"), of.at("text_sha256"), of.at("text_name"),
+                   of.at("n_tokens"),      of.at("n_ctx"),       {}};
+        }
+    } catch (const nlohmann::json::exception&) {
+        throw FormatError((folder_ / "index.json").string() + ": no index of moments; remove the folder");
+    }
+    for (const auto& [tensor, file] : file_of_)
+        if (std::filesystem::path(file).has_parent_path())
+            throw FormatError((folder_ / "index.json").string() + ": names a file outside its folder");
+}
+
+void MomentStore::write_index() const {
+    nlohmann::json index = {{"schema", "ech0.moments/1"}, {"files", file_of_}};
+    if (of_)
+        index["of"] = {{"source_sha256", of_->source_sha256},
+                       {"text_sha256", of_->text_sha256},
+                       {"text_name", of_->text_name},
+                       {"n_tokens", of_->n_tokens},
+                       {"n_ctx", of_->n_ctx}};
+    write_file(folder_ / "index.json", index.dump());
+}
+
+void MomentStore::complete(const Calibration& of) {
+    of_ = {of.source_sha256, of.text_sha256, of.text_name, of.n_tokens, of.n_ctx, {}};
+    write_index();
 }
 
 Moments MomentStore::get(const std::string& tensor) const {
@@ -226,14 +260,15 @@ void MomentStore::put(const std::vector<std::string>& tensors, const Moments& mo
     const std::string file = tensors.front() + ".moments";
     moments.write(folder_ / file);
     for (const std::string& tensor : tensors) file_of_[tensor] = file;
-    write_file(folder_ / "index.json", nlohmann::json(file_of_).dump());
+    write_index();
 }
 
 Calibration gather_moments(const Model& model, const Weights& weights, const Chunks& chunks, int64_t n_ctx,
-                           int n_threads, MomentStore& store, const Progress& progress) {
+                           int n_threads, MomentStore& store, const Progress& progress, const MomentLimits& limits,
+                           const std::shared_ptr<Spill>& spill) {
     const std::vector<SegmentRange> ranges = split_into_segments(model);
-    std::vector<std::vector<float>> hidden;
-    if (!ranges.front().from_tokens) hidden = enter(model, weights, chunks);
+    HiddenStates hidden(spill);
+    if (!ranges.front().from_tokens) hidden = enter(model, weights, chunks, spill);
     std::map<std::string, Importance> gathered;
     Calibration calibration;
     calibration.n_ctx = n_ctx;
@@ -246,10 +281,10 @@ Calibration gather_moments(const Model& model, const Weights& weights, const Chu
             std::erase_if(group, [&](const std::string& t) { return matrix_of(model, t) == nullptr; });
             if (!group.empty() && !store.has(group.front())) open.push_back(group);
         }
-        const std::vector<Groups> batches = batches_of(open, model);
+        const std::vector<Groups> batches = batches_of(open, model, limits);
         for (size_t b = 0; b < batches.size(); b++) {
             const std::vector<Moments> moments =
-                pass_segment(segment, batches[b], model, chunks, hidden, b + 1 == batches.size(), n_threads);
+                pass_segment(segment, batches[b], model, chunks, hidden, b + 1 == batches.size(), n_threads, limits);
             for (size_t g = 0; g < batches[b].size(); g++) {
                 store.put(batches[b][g], moments[g]);
                 for (const std::string& tensor : batches[b][g]) gathered[tensor] = moments[g].importance(tensor);

@@ -17,7 +17,7 @@ namespace {
 struct Arguments {
     std::string model;
     CalibrationArguments text;
-    std::string imatrix;
+    std::string imatrix, moments;
     CompressOptions options;
     bool no_proof = false, json = false;
 };
@@ -31,6 +31,7 @@ CompressOptions options_of(const Model& model, const Arguments& arguments, const
         throw UsageError("give one of --size, --bpw and --type: how large may the file be?");
     options.text = calibration_text(model, arguments.text, options.n_threads, progress);
     if (!arguments.imatrix.empty()) options.imatrix = arguments.imatrix;
+    if (!arguments.moments.empty()) options.moments = arguments.moments;
     return options;
 }
 
@@ -84,6 +85,8 @@ void add_compress(CommandLine& line) {
     command->add_option("--imatrix", arguments->imatrix,
                         "plan by this file of llama-imatrix or ech0 calibrate: importance of columns only, so no error "
                         "feedback in the plan");
+    command->add_option("--moments", arguments->moments, "plan by the folder that ech0 calibrate --moments has filled")
+        ->excludes("--imatrix");
     command
         ->add_option("--effort", options.effort,
                      "1 (quick) to 5 (all night): how much text is looked at, how many plans are tried")
@@ -92,6 +95,8 @@ void add_compress(CommandLine& line) {
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
     command->add_flag("--no-proof", arguments->no_proof, "do not compare the result with the original at the end");
+    add_size(command, "--memory", options.memory_bytes,
+             "the most memory to take, 3GiB: what does not fit goes to the output's folder; default: what is free");
     add_threads(command, options.n_threads);
     add_json(command, arguments->json);
 }

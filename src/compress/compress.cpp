@@ -15,6 +15,7 @@
 #include "calibrate/chunks.h"
 #include "calibrate/moments.h"
 #include "compress/gguf_writer.h"
+#include "compress/memory_plan.h"
 #include "compress/rounding.h"
 #include "compress/search.h"
 #include "compress/sensitivity.h"
@@ -44,6 +45,8 @@ struct Job {
     Calibration calibration;
     std::optional<MomentStore> moments;  // not with an importance matrix: that has the diagonal alone
     std::string source_sha256;
+    MemoryPlan memory;
+    std::shared_ptr<Spill> spill;  // what the plan does not keep in memory
 
     TensorMetric metric_of(const Tensor& tensor) const {
         const bool feedback = options.rounding.feedback && moments.has_value();
@@ -52,23 +55,15 @@ struct Job {
     }
 };
 
-/// Evenly spread chunks.
-Chunks spread_chunks(const Chunks& all, int64_t n) {
-    Chunks chosen;
-    const auto size = static_cast<int64_t>(all.size());
-    n = std::min(n, size);
-    for (int64_t i = 0; i < n; i++) chosen.push_back(all[static_cast<size_t>((2 * i + 1) * size / (2 * n))]);
-    return chosen;
-}
-
 Chunks calibration_chunks(const Job& job) {
     const int64_t tokens = effort_of(job.options.effort).calibration_tokens;
     return spread_chunks(job.chunks.statistics, std::max<int64_t>(1, tokens / job.options.n_ctx));
 }
 
 Workspace open_workspace(const CompressOptions& options, const std::string& source_sha256) {
-    const std::string statistics =
+    std::string statistics =
         options.imatrix ? "imatrix " + sha256_of_file(*options.imatrix) : "text " + options.text.sha256;
+    if (options.moments) statistics += " moments " + sha256(read_file(*options.moments / "index.json"));
     std::filesystem::path folder = options.out;
     folder += ".ech0-work";
     return {folder,
@@ -78,15 +73,44 @@ Workspace open_workspace(const CompressOptions& options, const std::string& sour
             options.fresh};
 }
 
+/// A run that goes on keeps the widths it began with, as long as there is memory for them: the same bytes come out.
+void plan_job_memory(Job& job) {
+    const CompressOptions& o = job.options;
+    const Effort effort = effort_of(o.effort);
+    MemoryNeeds needs{
+        job.model,    o.n_ctx, effort.calibration_tokens, effort.probe_tokens, effort.selection_chunks * o.n_ctx,
+        job.n_threads};
+    int64_t before = 0;
+    if (const auto text = job.work.find_text("widest")) before = std::strtoll(text->c_str(), nullptr, 10);
+    job.memory = plan_memory(needs, o.memory_bytes, before);
+    job.work.put_text("widest", std::to_string(job.memory.limits.widest));
+    job.spill = std::make_shared<Spill>(job.work.path(""), job.memory.kept_bytes);
+}
+
+/// Moments that `ech0 calibrate --moments` has gathered.
+Calibration take_moments(Job& job) {
+    const std::filesystem::path& folder = *job.options.moments;
+    job.moments.emplace(folder);
+    if (!job.moments->of())
+        throw UsageError(folder.string() + ": no moments, or not all of them: run ech0 calibrate --moments again");
+    if (job.moments->of()->source_sha256 != job.source_sha256)
+        throw UsageError(fmt::format("{}: these are moments of another model than {}", folder.string(),
+                                     job.model.files.front().string()));
+    return *job.moments->of();
+}
+
 Calibration statistics(Job& job) {
     if (job.options.imatrix) return read_imatrix(*job.options.imatrix);
+    if (job.options.moments) return take_moments(job);
     const Chunks chunks = calibration_chunks(job);
     job.moments.emplace(job.work.path(fmt::format("moments-{}", chunks.size())));
+    if (job.moments->of()) return *job.moments->of();
     Calibration calibration = gather_moments(job.model, job.source.as_f16(), chunks, job.options.n_ctx, job.n_threads,
-                                             *job.moments, job.progress);
+                                             *job.moments, job.progress, job.memory.limits, job.spill);
     calibration.source_sha256 = job.source_sha256;
     calibration.text_sha256 = job.options.text.sha256;
     calibration.text_name = job.options.text.name;
+    job.moments->complete(calibration);
     return calibration;
 }
 
@@ -204,12 +228,14 @@ std::vector<double> gains(Job& job, const std::vector<TensorCosts>& costs, doubl
             const TensorMetric metric = job.metric_of(t);  // the dear part: read and factored once for both
             errors[t.name] =
                 local_error(job.source, t, probe_type(c, target_bits), metric, job.options.rounding.descent);
-            return probe_bytes(job, c, target_bits, metric);
+            std::vector<std::byte> bytes = probe_bytes(job, c, target_bits, metric);
+            job.source.release(t);
+            return bytes;
         };
         known = json::object();
         for (const Disturbance& d :
              measure_disturbances(job.source, probe_chunks(job.chunks.selection, effort.probe_tokens), tensors, disturb,
-                                  job.n_threads, job.progress)) {
+                                  job.n_threads, job.progress, job.spill)) {
             const double error = errors.at(d.tensor);
             known[d.tensor] = error > 0 ? d.kl_divergence / error : 0;
         }
@@ -242,17 +268,22 @@ struct PlannedModel {
     Weights weights() const {
         return {[this](const Tensor& t) { return type(index(t)); },
                 [this](const Tensor& t, std::vector<std::byte>&) { return bytes(index(t)); },
-                [this](const Tensor& t) { job.source.release(t); }};
+                [this](const Tensor& t) { release(t); }};
+    }
+
+    void release(const Tensor& t) const {
+        job.source.release(t);
+        job.work.release(Workspace::piece_name(t, type(index(t))));
     }
 };
 
 /// Logits of the original on the chunks that plans are compared on.
-std::vector<std::vector<float>> reference_logits(Job& job, const Chunks& chunks) {
-    std::vector<std::vector<float>> logits(chunks.size());
-    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "original", job.progress};
+FloatArrays reference_logits(Job& job, const Chunks& chunks) {
+    FloatArrays logits(job.spill);
+    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "original", job.progress, job.spill};
     walk.on_logits = [&](int64_t c, std::span<const float> l) {
         check_logits(l, job.model.n_vocab, job.n_threads);
-        logits[static_cast<size_t>(c)].assign(l.begin(), l.end());
+        logits.put(static_cast<size_t>(c), l);
     };
     walk_model(job.model, job.source.as_stored(), chunks, walk);
     return logits;
@@ -260,14 +291,14 @@ std::vector<std::vector<float>> reference_logits(Job& job, const Chunks& chunks)
 
 /// KL per position of one version of the model, kept under `name`.
 std::vector<double> measure(Job& job, const Weights& weights, const std::string& name, const Chunks& chunks,
-                            const std::vector<std::vector<float>>& reference) {
+                            const FloatArrays& reference) {
     if (const auto known = job.work.find_text(name); known && known->size() % sizeof(double) == 0) {
         std::vector<double> kl(known->size() / sizeof(double));
         std::memcpy(kl.data(), known->data(), known->size());
         return kl;
     }
     std::vector<double> kl;
-    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "measure", job.progress};
+    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "measure", job.progress, job.spill};
     walk.on_logits = [&](int64_t c, std::span<const float> logits) {
         const std::vector<double> part =
             kl_per_position(reference[static_cast<size_t>(c)], logits, job.model.n_vocab, job.n_threads);
@@ -286,7 +317,7 @@ std::string types_key(const PlannedModel& planned) {
 }
 
 std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks,
-                                 const std::vector<std::vector<float>>& reference) {
+                                 const FloatArrays& reference) {
     const std::string name = fmt::format("trial-{}-{}", chunks.size(), types_key(planned));
     std::vector<double> kl = measure(job, planned.weights(), name, chunks, reference);
     job.work.trim(4 * job.model.size_bytes, [&](const std::string& piece) {
@@ -316,7 +347,7 @@ Plan plan_of(const std::vector<TensorCosts>& costs, const std::vector<double>& g
 /// What plans are compared by: chunks that calibration did not see, and the original's logits there.
 struct Judge {
     Chunks chunks;
-    std::vector<std::vector<float>> reference;
+    FloatArrays reference;
 
     explicit Judge(Job& job)
         : chunks(spread_chunks(job.chunks.selection, effort_of(job.options.effort).selection_chunks)),
@@ -336,7 +367,7 @@ Planned make_plan(Job& job, Judge& judge, int64_t tensor_budget, int64_t alignme
     Planned result;
     result.costs = tensor_costs(
         job.source, [&](const Tensor& t) { return job.metric_of(t); }, job.options.rounding.descent, target_bits,
-        job.work, job.n_threads, job.progress);
+        job.work, job.memory.metric_threads, job.progress);
     const std::vector<double> gain = gains(job, result.costs, target_bits);
     SearchProblem problem{result.costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
     if (effort.rounds > 0)
@@ -375,11 +406,11 @@ public:
 
     void round() {
         const Chunks chunks = calibration_chunks(job_);
-        round_sequentially({job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
-                            job_.options.rounding, job_.options.n_ctx, job_.n_threads,
-                            [&](const Tensor& t) { return known(t); },
-                            [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); },
-                            job_.progress, [&](const std::string& what) { notes_.push_back(what); }});
+        round_sequentially(
+            {job_.source, chunks, [&](const Tensor& t) { return planned_.type(planned_.index(t)); },
+             job_.options.rounding, job_.options.n_ctx, job_.n_threads, [&](const Tensor& t) { return known(t); },
+             [&](const Tensor& t, std::span<const std::byte> b) { job_.work.put_piece(name(t), b); }, job_.progress,
+             [&](const std::string& what) { notes_.push_back(what); }, job_.memory.limits, job_.spill});
     }
 
     const std::vector<std::string>& notes() const { return notes_; }
@@ -394,7 +425,13 @@ public:
     Weights weights() const {
         Weights weights = planned_.weights();
         weights.bytes = [this](const Tensor& t, std::vector<std::byte>&) { return bytes(planned_.index(t)); };
+        weights.release = [this](const Tensor& t) { release(t); };
         return weights;
+    }
+
+    void release(const Tensor& t) const {
+        planned_.release(t);
+        job_.work.release(name(t));
     }
 
     std::string trial_name() const { return prefix_ + "-kl"; }
@@ -442,6 +479,7 @@ void finish(Job& job, Judge& judge, Planned& planned, Provenance provenance, Art
     const GgufHead head(job.model, types, provenance);
     head.write(job.options.out, [&](size_t i, std::vector<std::byte>&) {
         if (job.progress) job.progress("write", static_cast<int64_t>(i), static_cast<int64_t>(types.size()));
+        if (i > 0) final_model.release(job.model.tensors[i - 1]);
         return keep ? final_model.bytes(i) : by_itself.bytes(i);
     });
     artifact.size_bytes = head.file_bytes();
@@ -472,7 +510,10 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
             cut_into_chunks(model, options.text.text, options.n_ctx),
             {},
             {},
-            source_sha256};
+            source_sha256,
+            {},
+            nullptr};
+    plan_job_memory(job);
 
     // Refuse an impossible budget before the long work.
     const GgufHead unchanged(model, stored_types(model), provenance_of(job, 0));

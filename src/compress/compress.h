@@ -18,9 +18,11 @@ struct CompressOptions {
     std::filesystem::path out;
     CalibrationText text;
     std::optional<std::filesystem::path> imatrix;  ///< statistics from here instead of from the text
+    std::optional<std::filesystem::path> moments;  ///< second moments from this folder (calibrate_moments)
     int64_t n_ctx = 512;                           ///< tokens per chunk of text
     int effort = 2;                                ///< 1 … 5, see effort_of
     int n_threads = 0;                             ///< 0 = all cores
+    int64_t memory_bytes = 0;                      ///< the most memory to take; 0 = what the machine can spare
     RoundingOptions rounding;                      ///< how matrices are rounded, once their types are chosen
     bool fresh = false;                            ///< do not resume
     bool keep_work = false;                        ///< leave the folder of intermediate results
@@ -43,7 +45,8 @@ Effort effort_of(int effort);
 /// these numbers, measured changes to the plan, the rounding layer after layer, and the file. Everything is kept in
 /// OUT.ech0-work until the file is there, so a run that was stopped goes on where it was. The same input and options
 /// give the same bytes.
-/// @throws UsageError if the budget is impossible (naming what is possible), FileError, EngineError, Interrupted
+/// @throws UsageError if the budget or the memory is impossible (naming what is possible), FileError, EngineError,
+/// Interrupted
 Artifact compress(const Model& model, const CompressOptions& options, const Progress& progress);
 
 }  // namespace ech0

@@ -9,7 +9,9 @@
 // where r is what the residual stream has already lost when this matrix adds to it. Steps a, b below 1 because the
 // moments are estimates. Sources: Li et al. 2025, GPTAQ; Zhang et al. 2025, Qronos (a = 1, no S); steps and S: ours.
 
-#include "compress/metric.h"
+#include <memory>
+
+#include "base/matrix.h"
 #include "compress/rounding_options.h"
 
 namespace ech0 {
@@ -19,6 +21,24 @@ struct InputMoments {
     Matrix h;  ///< [n, n] of the inputs as they are now
     Matrix c;  ///< [n, n] original inputs times inputs as they are now; empty: inputs are the original's
     Matrix s;  ///< [n_out, n] what the stream has lost times inputs as they are now; empty: not known
+};
+
+/// The fit of one linear map, factored once, for some of its rows at a time.
+class OutputFit {
+public:
+    /// @param moments  outlive this object
+    OutputFit(const InputMoments& moments, const RepairOptions& options);
+    ~OutputFit();
+
+    /// Rows of A. @param w  rows of W, [n_rows, moments.h.rows()]; @param first_row  which row of W its first one is
+    Matrix operator()(const Matrix& w, int64_t first_row) const;
+
+private:
+    const InputMoments& moments_;
+    RepairOptions options_;
+    struct Factor;
+    Matrix moved_;                     // a (C - H); empty: the inputs are the original's
+    std::unique_ptr<Factor> regular_;  // H + ridge; none: nothing to do
 };
 
 /// A for all rows of W. @param w  [n_rows, moments.h.rows()]

@@ -13,12 +13,10 @@ namespace {
 // KL that stands for "this model no longer computes": larger than any real one (log of a vocabulary of 10^6 is 14).
 constexpr double broken_kl = 1000;
 
-using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
-
 /// A copy of the hidden states that carries one tensor's disturbance.
 struct Branch {
     size_t tensor = 0;  // index into the tensors measured
-    Hidden hidden;
+    HiddenStates hidden;
 };
 
 /// One measurement under way: what all steps of it need.
@@ -28,26 +26,27 @@ struct Probe {
     const std::vector<const Tensor*>& tensors;
     const std::function<std::vector<std::byte>(const Tensor&)>& disturb;
     int n_threads;
-    Weights weights;                            // undisturbed
-    std::vector<std::vector<float>> reference;  // logits of the original, [n_chunks][n_tokens x n_vocab]
+    std::shared_ptr<Spill> spill;
+    Weights weights;        // undisturbed
+    FloatArrays reference;  // logits of the original, [n_tokens, n_vocab] of each chunk
     std::vector<Disturbance> result;
 
-    SegmentInput input(const SegmentRange& range, const Hidden& hidden, size_t c) const {
+    SegmentInput input(const SegmentRange& range, const HiddenStates& hidden, size_t c) const {
         return input_of(range, chunks, hidden, c);
     }
 };
 
-Hidden advance(const Probe& probe, Segment& segment, const Hidden& hidden) {
-    Hidden next;
+HiddenStates advance(const Probe& probe, Segment& segment, const HiddenStates& hidden) {
+    HiddenStates next(probe.spill);
     for (size_t c = 0; c < probe.chunks.size(); c++) {
         const std::span<const float> out = segment.run(probe.input(segment.range(), hidden, c));
-        next.emplace_back(out.begin(), out.end());
+        next.put(c, out);
     }
     return next;
 }
 
 /// Run the last segment and compare what comes out with the original's logits.
-double divergence_at_head(const Probe& probe, Segment& segment, const Hidden& hidden) {
+double divergence_at_head(const Probe& probe, Segment& segment, const HiddenStates& hidden) {
     double sum = 0;
     size_t n = 0;
     for (size_t c = 0; c < probe.chunks.size(); c++) {
@@ -79,14 +78,14 @@ void start_embedding_branch(const Probe& probe, std::vector<Branch>& branches) {
         const Tensor& tensor = *probe.tensors[t];
         if (tensor.name != "token_embd.weight") continue;
         const std::vector<std::byte> bytes = probe.disturb(tensor);
-        Branch branch{t, {}};
-        for (const auto& chunk : probe.chunks)
-            branch.hidden.push_back(embed(probe.source.model(), plain_type(tensor), bytes, chunk));
+        Branch branch{t, HiddenStates(probe.spill)};
+        for (size_t c = 0; c < probe.chunks.size(); c++)
+            branch.hidden.put(c, embed(probe.source.model(), plain_type(tensor), bytes, probe.chunks[c]));
         branches.push_back(std::move(branch));
     }
 }
 
-void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std::vector<Branch>& branches) {
+void pass_segment(Probe& probe, const SegmentRange& range, HiddenStates& original, std::vector<Branch>& branches) {
     size_t longest = 0;
     for (const auto& chunk : probe.chunks) longest = std::max(longest, chunk.size());
     Segment segment(probe.source.model(), range, probe.weights, {static_cast<int64_t>(longest), probe.n_threads});
@@ -94,7 +93,7 @@ void pass_segment(Probe& probe, const SegmentRange& range, Hidden& original, std
         for (size_t c = 0; c < probe.chunks.size(); c++) {
             const std::span<const float> logits = segment.run(probe.input(range, original, c));
             check_logits(logits, probe.source.model().n_vocab, probe.n_threads);
-            probe.reference.emplace_back(logits.begin(), logits.end());
+            probe.reference.put(c, logits);
         }
     for (Branch& branch : branches) {
         check_interrupt();
@@ -145,15 +144,23 @@ void check_logits(std::span<const float> logits, int64_t n_vocab, int n_threads)
 std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
                                               const std::vector<const Tensor*>& tensors,
                                               const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
-                                              int n_threads, const Progress& progress) {
-    Probe probe{source,          chunks, tensors, disturb, n_threads > 0 ? n_threads : default_threads(),
-                source.as_f16(), {},     {}};
+                                              int n_threads, const Progress& progress,
+                                              const std::shared_ptr<Spill>& spill) {
+    Probe probe{source,
+                chunks,
+                tensors,
+                disturb,
+                n_threads > 0 ? n_threads : default_threads(),
+                spill,
+                source.as_f16(),
+                FloatArrays(spill),
+                {}};
     for (const Tensor* tensor : tensors) probe.result.push_back({tensor->name, 0});
     const std::vector<SegmentRange> ranges = split_into_segments(source.model());
-    Hidden original;
+    HiddenStates original(spill);
     std::vector<Branch> branches;
     if (!ranges.front().from_tokens) {
-        original = enter(source.model(), probe.weights, chunks);
+        original = enter(source.model(), probe.weights, chunks, spill);
         start_embedding_branch(probe, branches);
     }
     for (size_t s = 0; s < ranges.size(); s++) {

@@ -26,12 +26,14 @@ struct Disturbance {
 };
 
 /// @param chunks  token sequences to measure on
+/// @param spill  where branches go that memory does not hold
 /// @param disturb  the disturbed bytes of a tensor, in its type in source.as_f16()
 /// @throws EngineError, Interrupted
 std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
                                               const std::vector<const Tensor*>& tensors,
                                               const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
-                                              int n_threads, const Progress& progress);
+                                              int n_threads, const Progress& progress,
+                                              const std::shared_ptr<Spill>& spill = nullptr);
 
 /// KL(original || candidate) at each position, nats; a candidate whose logits are no numbers counts as very far away.
 /// @param original, candidate  logits, row-major [n, n_vocab]

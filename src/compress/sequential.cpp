@@ -18,14 +18,16 @@
 namespace ech0 {
 namespace {
 
-using Hidden = std::vector<std::vector<float>>;  // [n_chunks][n_tokens x n_embd]
-using Group = std::vector<std::string>;          // tensors that read one input
+using Group = std::vector<std::string>;  // tensors that read one input
 
 // One chunk in so many is held out when settings are chosen; afterwards it counts like the others.
 constexpr size_t held_every = 4;
 
 // Rows that our rounding is compared with the engine's on.
 constexpr int64_t compared_rows = 8;
+
+// Rows are fitted and rounded in slabs of about this many weights: 16 MB of float32.
+constexpr int64_t slab_weights = int64_t{4} << 20;
 
 bool is_rounded(const SequentialJob& job, const Tensor& tensor) {
     return job.type(tensor) != static_cast<ggml_type>(tensor.type);
@@ -50,15 +52,28 @@ Weights running_weights(const SequentialJob& job, const Weights& plain) {
             [&job](const Tensor& t) { job.source.release(t); }};
 }
 
+/// The matrix that gives the logits. Only what enters it is wanted here, so it need not be in memory.
+bool is_head(const Model& model, const Tensor& tensor) {
+    return tensor.name == (model.tied_embeddings ? "token_embd.weight" : "output.weight");
+}
+
+Weights without_head(const Model& model, const Weights& weights) {
+    return {weights.type,
+            [&model, weights](const Tensor& t, std::vector<std::byte>& scratch) {
+                return is_head(model, t) ? std::span<const std::byte>() : weights.bytes(t, scratch);
+            },
+            weights.release};
+}
+
 /// One layer's walk: both versions of it, and what goes in.
 struct Layer {
     const SequentialJob& job;
     const SegmentRange& range;
     Segment original, ours;
-    Hidden& in_original;
-    Hidden& in_ours;
+    HiddenStates& in_original;
+    HiddenStates& in_ours;
 
-    SegmentInput input(const Hidden& hidden, size_t c) const { return input_of(range, job.chunks, hidden, c); }
+    SegmentInput input(const HiddenStates& hidden, size_t c) const { return input_of(range, job.chunks, hidden, c); }
 };
 
 /// What one run of a layer shows of one group: its inputs, and the stream that the group's output is added to.
@@ -107,13 +122,14 @@ Stream stream_of(const SequentialJob& job, const Group& group) {
 
 /// What is known of one group's inputs: sums over chunks, then means.
 struct GroupMoments {
-    Moments now;  // of the inputs as they are now
-    std::vector<ColumnRange> ranges;
+    Moments now;               // of the inputs as they are now
     std::vector<Matrix> c, s;  // per range: original inputs and lost stream, each times the inputs now
     double n_tokens = 0;
 
-    InputMoments of(int64_t matrix, size_t range) const {
-        return {now.of(matrix, range), c.empty() ? Matrix() : c[range], s.empty() ? Matrix() : s[range]};
+    /// What one matrix's range is fitted and rounded by; ranges of a plain weight are asked for once.
+    InputMoments take(int64_t matrix, size_t range) {
+        return {now.of(matrix, range), c.empty() ? Matrix() : std::move(c[range]),
+                s.empty() ? Matrix() : std::move(s[range])};
     }
 };
 
@@ -130,12 +146,12 @@ void add_moved(const SequentialJob& job, const Seen& was, const Seen& is, std::s
                GroupMoments& m) {
     const int64_t n = is.n_cols, n_out = job.source.model().n_embd;
     if (m.c.empty())
-        for (const ColumnRange& r : m.ranges) {
+        for (const ColumnRange& r : m.now.ranges()) {
             m.c.push_back(Matrix::Zero(r.n, r.n));
             if (!lost.empty()) m.s.push_back(Matrix::Zero(n_out, r.n));
         }
-    for (size_t i = 0; i < m.ranges.size(); i++) {
-        const int64_t first = m.ranges[i].first;
+    for (size_t i = 0; i < m.now.ranges().size(); i++) {
+        const int64_t first = m.now.ranges()[i].first;
         add_products(was.x.data() + first, n, is.x.data() + first, n, is.n_rows, job.n_threads, m.c[i]);
         if (!lost.empty()) add_products(lost.data(), n_out, is.x.data() + first, n, is.n_rows, job.n_threads, m.s[i]);
     }
@@ -146,9 +162,10 @@ std::vector<float> lost_stream(const Layer& layer, Stream stream, size_t c, cons
     const bool inner = stream == Stream::after_attention;
     if (stream == Stream::none || layer.range.from_tokens || (inner && (was.stream.empty() || is.stream.empty())))
         return {};
-    std::vector<float> lost = inner ? was.stream : layer.in_original[c];
-    const std::vector<float>& now = inner ? is.stream : layer.in_ours[c];
-    std::transform(lost.begin(), lost.end(), now.begin(), lost.begin(), std::minus<>());
+    const std::span<const float> before = inner ? std::span<const float>(was.stream) : layer.in_original[c];
+    const std::span<const float> now = inner ? std::span<const float>(is.stream) : layer.in_ours[c];
+    std::vector<float> lost(before.size());
+    std::transform(before.begin(), before.end(), now.begin(), lost.begin(), std::minus<>());
     return lost;
 }
 
@@ -157,7 +174,7 @@ void add_chunk(Layer& layer, const Group& group, Stream stream, size_t c, GroupM
     const SequentialJob& job = layer.job;
     const bool want_stream = stream == Stream::after_attention;
     Segment& segment = job.options.sequential ? layer.ours : layer.original;
-    const Hidden& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
+    const HiddenStates& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
     // Both versions at once, each on half of the threads: they wait for nothing of each other.
     std::future<Seen> original;
     if (job.options.sequential)
@@ -182,20 +199,24 @@ void finish(GroupMoments& m) {
     for (Matrix& s : m.s) s /= static_cast<float>(m.n_tokens);
 }
 
-void join(GroupMoments& m, const GroupMoments& other) {
-    if (other.n_tokens == 0) return;
+/// The group's moments in two parts: most chunks, and those held out (none if nothing is chosen by them).
+struct Gathered {
+    GroupMoments fitted, held;
+};
+
+/// Both parts as one.
+GroupMoments joined(Gathered parts) {
+    GroupMoments m = std::move(parts.fitted);
+    const GroupMoments& other = parts.held;
+    if (other.n_tokens == 0) return m;
     const double total = m.n_tokens + other.n_tokens;
     const auto mine = static_cast<float>(m.n_tokens / total), theirs = static_cast<float>(other.n_tokens / total);
     m.now.join(other.now);
     for (size_t i = 0; i < m.c.size(); i++) m.c[i] = mine * m.c[i] + theirs * other.c[i];
     for (size_t i = 0; i < m.s.size(); i++) m.s[i] = mine * m.s[i] + theirs * other.s[i];
     m.n_tokens = total;
+    return m;
 }
-
-/// The group's moments in two parts: most chunks, and those held out (none if nothing is chosen by them).
-struct Gathered {
-    GroupMoments fitted, held;
-};
 
 Gathered gather(Layer& layer, const Group& group) {
     const SequentialJob& job = layer.job;
@@ -203,7 +224,8 @@ Gathered gather(Layer& layer, const Group& group) {
     const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1, n = tensor.n_cols();
     const Stream stream = job.options.sequential && n_mat == 1 ? stream_of(job, group) : Stream::none;
     const bool hold = job.options.held_out && job.options.sequential && job.options.feedback && n_mat == 1;
-    Gathered all{{Moments(n, n_mat), column_ranges(n), {}, {}, 0}, {Moments(n, n_mat), column_ranges(n), {}, {}, 0}};
+    Gathered all{{Moments(n, n_mat, job.limits), {}, {}, 0}, {}};
+    if (hold) all.held.now = Moments(n, n_mat, job.limits);
     for (size_t c = 0; c < job.chunks.size(); c++) {
         check_interrupt();
         add_chunk(layer, group, stream, c, hold && c % held_every == held_every - 1 ? all.held : all.fitted);
@@ -219,17 +241,26 @@ Matrix some_rows(const Matrix& all, int64_t n) {
     return rows;
 }
 
+Matrix some_rows_of(const SequentialJob& job, const Tensor& tensor, int64_t n) {
+    Matrix rows(std::min(n, tensor.n_rows()), tensor.n_cols());
+    for (int64_t k = 0; k < rows.rows(); k++)
+        job.source.rows(tensor, (2 * k + 1) * tensor.n_rows() / (2 * rows.rows()), 1, rows.row(k).data());
+    return rows;
+}
+
+/// Moments of one range for a sample of rows.
+InputMoments sample_of(const GroupMoments& m, size_t range) {
+    return {m.now.of(0, range), m.c.empty() ? Matrix() : m.c[range],
+            m.s.empty() ? Matrix() : some_rows(m.s[range], tile_rows)};
+}
+
 /// The settings that do best on the chunks held out, for one range of a group's columns.
 RoundingOptions settings_for(const SequentialJob& job, const Tensor& tensor, const Gathered& moments, size_t range) {
     if (moments.held.n_tokens == 0) return job.options;
-    const ColumnRange& columns = moments.fitted.ranges[range];
-    InputMoments fitted = moments.fitted.of(0, range), held = moments.held.of(0, range);
-    fitted.s = some_rows(fitted.s, tile_rows);
-    held.s = some_rows(held.s, tile_rows);
-    Matrix w(tensor.n_rows(), tensor.n_cols());
-    job.source.rows(tensor, 0, tensor.n_rows(), w.data());
-    const Matrix sample = some_rows(w, tile_rows).middleCols(columns.first, columns.n);
-    return choose_settings(job.type(tensor), sample, fitted, held, job.options);
+    const ColumnRange& columns = moments.fitted.now.ranges()[range];
+    const Matrix sample = some_rows_of(job, tensor, tile_rows).middleCols(columns.first, columns.n);
+    return choose_settings(job.type(tensor), sample, sample_of(moments.fitted, range), sample_of(moments.held, range),
+                           job.options);
 }
 
 void from_floats(ggml_type type, const Matrix& aim, int64_t first, int64_t count, std::byte* out, size_t row_bytes) {
@@ -252,34 +283,59 @@ bool engine_does_better(ggml_type type, const Metric& metric, const Matrix& aim,
     return quadratic_error(metric.h, sample.data(), q.data(), sample.rows()) < our_error;
 }
 
-/// All matrices of a tensor that read one range of columns with one moment.
-void round_range(const SequentialJob& job, const RoundingOptions& options, const Tensor& tensor,
-                 const ColumnRange& range, int64_t first_row, int64_t n_rows, const InputMoments& moments,
-                 const Metric& metric, std::span<std::byte> rounded) {
-    const int64_t n = tensor.n_cols();
-    const ggml_type type = job.type(tensor);
-    const size_t row_bytes = ggml_row_size(type, n), offset = ggml_row_size(type, range.first);
-    Matrix rows(n_rows, n);
+/// What rounds one range of one matrix's columns, made once for all tensors of a group.
+struct RangeRounding {
+    RoundingOptions options;
+    ColumnRange range;
+    const Metric& metric;
+    const OutputFit& fit;
+};
+
+/// Rows first_row … of one range, fitted: what rounding aims at.
+Matrix aim_of(const SequentialJob& job, const RangeRounding& by, const Tensor& tensor, int64_t first_row,
+              int64_t n_rows, int64_t row_of_matrix) {
+    Matrix rows(n_rows, tensor.n_cols());
     job.source.rows(tensor, first_row, n_rows, rows.data());
-    const Matrix w = rows.middleCols(range.first, range.n);
-    const Matrix aim = options.sequential ? fit_to_output(w, moments, options.repair) : w;
-    const bool feedback = options.feedback && !engine_does_better(type, metric, aim, options.descent);
-    if (job.note && options.feedback && metric.fell_back)
-        job.note(tensor.name + ": second moments not positive definite, columns weighed by their importance alone");
-    if (job.note && options.feedback && !feedback) job.note(tensor.name + ": the engine's own rounding does better");
-    parallel_for((n_rows + tile_rows - 1) / tile_rows, job.n_threads, [&](int64_t tile) {
+    const Matrix w = rows.middleCols(by.range.first, by.range.n);
+    return by.options.sequential ? by.fit(w, row_of_matrix) : w;
+}
+
+/// A slab of rows, in tiles on all threads.
+void round_slab(const SequentialJob& job, const RangeRounding& by, ggml_type type, const Matrix& aim, bool feedback,
+                std::byte* out, size_t row_bytes) {
+    parallel_for((aim.rows() + tile_rows - 1) / tile_rows, job.n_threads, [&](int64_t tile) {
         check_interrupt();
-        const int64_t first = tile * tile_rows, count = std::min(tile_rows, n_rows - first);
-        std::byte* out = rounded.data() + static_cast<size_t>(first_row + first) * row_bytes + offset;
+        const int64_t first = tile * tile_rows, count = std::min(tile_rows, aim.rows() - first);
+        std::byte* to = out + static_cast<size_t>(first) * row_bytes;
         if (!ggml_is_quantized(type))
-            from_floats(type, aim, first, count, out, row_bytes);
+            from_floats(type, aim, first, count, to, row_bytes);
         else if (feedback)
-            round_tile(type, metric, {aim.row(first).data(), range.n, count, out, row_bytes}, options.descent);
+            round_tile(type, by.metric, {aim.row(first).data(), by.range.n, count, to, row_bytes}, by.options.descent);
         else
             for (int64_t r = 0; r < count; r++)
-                round_rows(type, aim.row(first + r).data(), 1, range.n, metric.d.data(),
-                           out + static_cast<size_t>(r) * row_bytes);
+                round_rows(type, aim.row(first + r).data(), 1, by.range.n, by.metric.d.data(),
+                           to + static_cast<size_t>(r) * row_bytes);
     });
+}
+
+/// One range of a matrix that begins at row `matrix_row` of its tensor.
+void round_range(const SequentialJob& job, const RangeRounding& by, const Tensor& tensor, int64_t matrix_row,
+                 int64_t n_rows, std::span<std::byte> rounded) {
+    const ggml_type type = job.type(tensor);
+    const size_t row_bytes = ggml_row_size(type, tensor.n_cols()), offset = ggml_row_size(type, by.range.first);
+    const int64_t slab = std::max(tile_rows, slab_weights / tensor.n_cols() / tile_rows * tile_rows);
+    bool engine_was_better = false;
+    for (int64_t first = 0; first < n_rows; first += slab) {
+        const Matrix aim = aim_of(job, by, tensor, matrix_row + first, std::min(slab, n_rows - first), first);
+        const bool engine = by.options.feedback && engine_does_better(type, by.metric, aim, by.options.descent);
+        const bool feedback = by.options.feedback && !engine;
+        engine_was_better |= engine;
+        round_slab(job, by, type, aim, feedback,
+                   rounded.data() + static_cast<size_t>(matrix_row + first) * row_bytes + offset, row_bytes);
+    }
+    if (job.note && engine_was_better) job.note(tensor.name + ": the engine's own rounding does better");
+    if (job.note && by.options.feedback && by.metric.fell_back)
+        job.note(tensor.name + ": second moments not positive definite, columns weighed by their importance alone");
 }
 
 Metric metric_of(const RoundingOptions& options, const Matrix& h) {
@@ -297,26 +353,25 @@ void round_group(Layer& layer, const Group& group) {
     }
     if (open.empty()) return;
     Gathered gathered = gather(layer, group);
-    GroupMoments& moments = gathered.fitted;
     std::vector<std::vector<std::byte>> rounded;
     for (const Tensor* tensor : open) {
         ggml_quantize_init(job.type(*tensor));
         rounded.emplace_back(ggml_row_size(job.type(*tensor), tensor->n_cols()) *
                              static_cast<size_t>(tensor->n_rows()));
     }
+    const std::vector<ColumnRange> ranges = gathered.fitted.now.ranges();
     std::vector<RoundingOptions> settings;  // per range; the group's first tensor speaks for all
-    for (size_t r = 0; r < moments.ranges.size(); r++)
-        settings.push_back(settings_for(job, *open.front(), gathered, r));
-    join(moments, gathered.held);
+    for (size_t r = 0; r < ranges.size(); r++) settings.push_back(settings_for(job, *open.front(), gathered, r));
+    GroupMoments moments = joined(std::move(gathered));
     const int64_t n_mat = open.front()->shape.size() > 2 ? open.front()->shape[2] : 1;
     for (int64_t matrix = 0; matrix < n_mat; matrix++)
-        for (size_t r = 0; r < moments.ranges.size(); r++) {
-            const InputMoments here = moments.of(matrix, r);
+        for (size_t r = 0; r < ranges.size(); r++) {
+            const InputMoments here = moments.take(matrix, r);
             const Metric metric = metric_of(settings[r], here.h);
+            const OutputFit fit(here, settings[r].repair);
             for (size_t t = 0; t < open.size(); t++) {
                 const int64_t rows = open[t]->n_rows() / n_mat;
-                round_range(job, settings[r], *open[t], moments.ranges[r], matrix * rows, rows, here, metric,
-                            rounded[t]);
+                round_range(job, {settings[r], ranges[r], metric, fit}, *open[t], matrix * rows, rows, rounded[t]);
             }
         }
     for (size_t t = 0; t < open.size(); t++) {
@@ -324,17 +379,16 @@ void round_group(Layer& layer, const Group& group) {
             throw EngineError(
                 fmt::format("tensor {}: rounding to {} gave invalid blocks: the source has NaN or infinite weights",
                             open[t]->name, type_label(job.type(*open[t]))));
-        if (job.options.sequential)
+        if (job.options.sequential && !is_head(job.source.model(), *open[t]))
             layer.ours.set(open[t]->name, half_precision(job.type(*open[t]), rounded[t], *open[t]));
         job.take(*open[t], rounded[t]);
         job.source.release(*open[t]);
     }
 }
 
-void advance(const Layer& layer, Segment& segment, Hidden& hidden) {
+void advance(const Layer& layer, Segment& segment, HiddenStates& hidden) {
     for (size_t c = 0; c < hidden.size(); c++) {
-        const std::span<const float> out = segment.run(layer.input(hidden, c));
-        hidden[c].assign(out.begin(), out.end());
+        hidden.put(c, segment.run(layer.input(hidden, c)));
     }
 }
 
@@ -355,24 +409,25 @@ void round_sequentially(const SequentialJob& job) {
     const Model& model = job.source.model();
     const Weights plain = job.source.as_f16(), running = running_weights(job, plain);
     const std::vector<SegmentRange> ranges = split_into_segments(model);
-    Hidden in_original, in_ours;
+    HiddenStates in_original(job.spill), in_ours(job.spill);
+    const bool both = job.options.sequential;
     if (!ranges.front().from_tokens) {
-        in_original = enter(model, plain, job.chunks);
-        in_ours = job.options.sequential ? enter(model, running, job.chunks) : in_original;
+        in_original = enter(model, plain, job.chunks, job.spill);
+        if (both) in_ours = enter(model, running, job.chunks, job.spill);
     }
-    const SegmentOptions options{job.n_ctx, job.options.sequential ? std::max(1, job.n_threads / 2) : job.n_threads};
+    const Weights original = without_head(model, plain), ours = without_head(model, running);
+    const SegmentOptions options{job.n_ctx, both ? std::max(1, job.n_threads / 2) : job.n_threads};
     for (size_t i = 0; i < ranges.size(); i++) {
         const SegmentRange& range = ranges[i];
         if (job.progress) job.progress("round", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
-        Layer layer{job, range, {model, range, plain, options}, {model, range, running, options}, in_original, in_ours};
+        Layer layer{job, range, {model, range, original, options}, {model, range, ours, options}, in_original, in_ours};
         for (const Group& group : layer.original.products_by_input(layer.input(in_original, 0)))
             round_group(layer, group);
         if (range.with_head) break;
-        std::future<void> original =
+        std::future<void> advanced =
             std::async(std::launch::async, [&] { advance(layer, layer.original, in_original); });
-        if (job.options.sequential) advance(layer, layer.ours, in_ours);
-        original.get();
-        if (!job.options.sequential) in_ours = in_original;
+        if (both) advance(layer, layer.ours, in_ours);
+        advanced.get();
     }
 }
 

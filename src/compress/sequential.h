@@ -2,12 +2,13 @@
 
 // The last rounding, layer after layer: each matrix is rounded with the inputs that it will really get, those of a
 // model whose earlier matrices are rounded already, and fitted to what the original put out (compress/repair.h). Two
-// versions of a layer are in memory, the original and ours, and both versions' hidden states of all calibration chunks.
+// versions of a layer are in memory, the original and ours; both versions' hidden states of all chunks may be spilled.
 // Within a layer the matrices go in the order of the graph, those that read one input together.
 
 #include <functional>
 #include <span>
 
+#include "calibrate/moments.h"
 #include "compress/feedback.h"
 #include "compress/repair.h"
 #include "runtime/source.h"
@@ -28,6 +29,8 @@ struct SequentialJob {
     Progress progress;
     /// What went otherwise than asked: a matrix that fell back to less. Optional.
     std::function<void(const std::string& what)> note = {};
+    MomentLimits limits = {};
+    std::shared_ptr<Spill> spill = nullptr;  ///< where hidden states go that memory does not hold
 };
 
 /// Rounded bytes as the half-precision matrix that they mean.

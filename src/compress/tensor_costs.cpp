@@ -64,6 +64,7 @@ std::vector<TensorCosts> tensor_costs(const Source& source, const std::function<
                 mine.errors.push_back(local_error(source, *mine.tensor, type, *metric, options));
             }
         }
+        source.release(*mine.tensor);
         if (progress && mine.types.size() > 1)
             progress("error of each type", ++done, static_cast<int64_t>(costs.size()));
     });

@@ -9,7 +9,7 @@ TensorMetric tensor_metric(const Tensor& tensor, const MomentStore* moments, con
     TensorMetric result;
     if (moments != nullptr && moments->has(tensor.name)) {
         const Moments m = moments->get(tensor.name);
-        result.ranges = column_ranges(tensor.n_cols());
+        result.ranges = m.ranges();
         for (int64_t matrix = 0; matrix < m.n_mat(); matrix++)
             for (size_t r = 0; r < result.ranges.size(); r++)
                 result.metrics.push_back(make_metric(m.of(matrix, r), shrinkage));

@@ -56,6 +56,11 @@ void Workspace::put_piece(const std::string& name, std::span<const std::byte> by
     write_file(folder_ / name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+void Workspace::release(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    if (found != tensors_.end()) found->second.release(0, found->second.size_bytes());
+}
+
 void Workspace::trim(int64_t most_bytes, const std::function<bool(const std::string&)>& needed) {
     int64_t bytes = 0;
     for (const auto& [name, file] : tensors_) bytes += file.size_bytes();

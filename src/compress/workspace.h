@@ -35,6 +35,9 @@ public:
     std::span<const std::byte> find_piece(const std::string& name, size_t size);
     void put_piece(const std::string& name, std::span<const std::byte> bytes);
 
+    /// This piece's pages are not needed for now.
+    void release(const std::string& name) const;
+
     /// Forget rounded tensors that `needed` does not name, if they take more than `most_bytes` together.
     void trim(int64_t most_bytes, const std::function<bool(const std::string& piece)>& needed);
     static std::string piece_name(const Tensor& tensor, ggml_type type);

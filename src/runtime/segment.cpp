@@ -138,6 +138,7 @@ void Segment::fill(ggml_tensor* tensor) {
     }
     std::vector<std::byte> scratch;
     const std::span<const std::byte> bytes = weights_->bytes(*source, scratch);
+    if (bytes.empty()) return;  // what it holds is not used
     if (bytes.size() != ggml_nbytes(tensor))
         throw FormatError(fmt::format("tensor {}: the engine wants {} bytes ({} x {} of {}), the file has {}", name,
                                       ggml_nbytes(tensor), tensor->ne[0], ggml_nrows(tensor),

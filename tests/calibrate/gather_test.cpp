@@ -30,7 +30,9 @@ TEST_CASE("importance of the first layer's attention is the mean square of its n
     double eps = 1e-5;
     if (const auto found = model.metadata.find("llama.attention.layer_norm_rms_epsilon"); found != model.metadata.end())
         eps = std::get<double>(found->second.scalar);
-    for (const auto& hidden : enter(model, source.as_stored(), chunks))
+    const HiddenStates states = enter(model, source.as_stored(), chunks);
+    for (size_t c = 0; c < states.size(); c++) {
+        const std::span<const float> hidden = states[c];
         for (size_t t = 0; t < hidden.size(); t += static_cast<size_t>(n)) {
             double square = 0;
             for (int64_t j = 0; j < n; j++) square += std::pow(hidden[t + static_cast<size_t>(j)], 2);
@@ -39,6 +41,7 @@ TEST_CASE("importance of the first layer's attention is the mean square of its n
                 expected[static_cast<size_t>(j)] +=
                     std::pow(hidden[t + static_cast<size_t>(j)] * scale * norm[static_cast<size_t>(j)], 2);
         }
+    }
     for (const char* name : {"blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_v.weight"}) {
         const Importance* importance = calibration.find(name);
         REQUIRE(importance != nullptr);

@@ -136,7 +136,7 @@ TEST_CASE("no range is wider than allowed for any width of blocks up to a millio
     int64_t widest = 0;
     for (int64_t n_cols = 32; n_cols < (int64_t{1} << 20); n_cols += 32)
         for (const ColumnRange& r : column_ranges(n_cols)) widest = std::max(widest, r.n);
-    CHECK(widest == widest_moment);
+    CHECK(widest == MomentLimits().widest);
 }
 
 TEST_CASE("an expert's moment is its own as far as it saw tokens, and that of all where it saw none") {
@@ -198,7 +198,7 @@ TEST_CASE("a file of moments cut off anywhere is refused") {
     const TemporaryFolder folder;
     moments_of(random_matrix(3, 3, 8), 1).write(folder / "whole");
     const std::string whole = read_file(folder / "whole");
-    REQUIRE(whole.size() == 16 + 8 + 9 * sizeof(float));
+    REQUIRE(whole.size() == 24 + 8 + 6 * sizeof(float));
     for (size_t size = 0; size < whole.size(); size++) {
         CAPTURE(size);
         write_file(folder / "cut", whole.substr(0, size));
@@ -300,8 +300,9 @@ TEST_CASE("a tied embedding's moment is of what enters the output, nothing else"
     Segment both(f.model, {0, 1, false, false}, source.as_stored(), {20, 1});
     Matrix x(60, n);
     int64_t t = 0;
-    for (const auto& hidden : enter(f.model, source.as_stored(), f.chunks)) {
-        const std::span<const float> out = both.run({{}, hidden});
+    const HiddenStates states = enter(f.model, source.as_stored(), f.chunks);
+    for (size_t c = 0; c < states.size(); c++) {
+        const std::span<const float> out = both.run({{}, states[c]});
         for (size_t row = 0; row < out.size(); row += static_cast<size_t>(n), t++) {
             double square = 0;
             for (int64_t j = 0; j < n; j++) square += std::pow(out[row + static_cast<size_t>(j)], 2);
@@ -346,6 +347,45 @@ TEST_CASE("a walk that was stopped goes on with the inputs that are missing, and
         CAPTURE(expected.tensors[i].tensor);
         CHECK(resumed.tensors[i].sum_square == expected.tensors[i].sum_square);
         CHECK(part.get(expected.tensors[i].tensor).of(0, 0) == whole.get(expected.tensors[i].tensor).of(0, 0));
+    }
+}
+
+TEST_CASE("a store says what it was gathered from once it is complete, also to who opens it later") {
+    const TemporaryFolder folder;
+    MomentStore store(folder / "store");
+    store.put({"blk.0.attn_q.weight"}, moments_of(random_matrix(4, 8, 1), 1));
+    CHECK_FALSE(MomentStore(folder / "store").of());
+    store.complete({"source", "text", "mail.txt", 640, 64, {}});
+    const MomentStore again(folder / "store");
+    REQUIRE(again.of());
+    CHECK(again.of()->source_sha256 == "source");
+    CHECK(again.of()->text_name == "mail.txt");
+    CHECK(again.of()->n_tokens == 640);
+    CHECK(again.has("blk.0.attn_q.weight"));
+}
+
+TEST_CASE("an index that is none, or leads out of its folder, is refused") {
+    const TemporaryFolder folder;
+    for (const char* index : {"[]", "{", R"({"files": {"a": 1}})", R"({"files": {"a": "../../etc/passwd"}})"}) {
+        CAPTURE(std::string(index));
+        std::filesystem::create_directories(folder / "store");
+        write_file(folder / "store" / "index.json", index);
+        CHECK_THROWS_AS(MomentStore(folder / "store"), FormatError);
+    }
+}
+
+TEST_CASE("narrower limits give narrower ranges, which the file remembers") {
+    const TemporaryFolder folder;
+    const Matrix x = random_matrix(3, 768, 3);
+    Moments moments(768, 1, {256, 1 << 30, 1 << 30});
+    moments.add(0, x.data(), x.rows(), 1);
+    moments.finish();
+    moments.write(folder / "m");
+    const Moments back = Moments::read(folder / "m");
+    REQUIRE(back.ranges().size() == 3);
+    for (size_t r = 0; r < 3; r++) {
+        CHECK(back.of(0, r) == moments.of(0, r));
+        CHECK(distance(back.of(0, r), x, back.ranges()[r].first) < 2e-6);
     }
 }
 

@@ -115,7 +115,8 @@ TEST_CASE("a segment's weight can be replaced and put back") {
     const Source source(model);
     const Weights weights = source.as_stored();
     Segment segment(model, {0, 0, false, false}, weights, {16, 1});
-    const std::vector<float> hidden = enter(model, weights, {some_tokens(16, model.n_vocab)}).front();
+    const HiddenStates states = enter(model, weights, {some_tokens(16, model.n_vocab)});
+    const std::span<const float> hidden = states[0];
     const auto run = [&] {
         const auto out = segment.run({{}, hidden});
         return std::vector<float>(out.begin(), out.end());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -49,9 +50,10 @@ bool is_norm(const std::string& name) { return name.find("_norm.weight") != std:
 class Shapes {
 public:
     explicit Shapes(const TinyModel& model) : m_(model) {
-        add("token_embd.weight", {m_.n_embd, tiny_vocabulary_size(m_.architecture)});
+        const int64_t n_vocab = std::max(m_.n_vocab, tiny_vocabulary_size(m_.architecture));
+        add("token_embd.weight", {m_.n_embd, n_vocab});
         add("output_norm.weight", {m_.n_embd});
-        if (!m_.tied) add("output.weight", {m_.n_embd, tiny_vocabulary_size(m_.architecture)});
+        if (!m_.tied) add("output.weight", {m_.n_embd, n_vocab});
         for (int64_t layer = 0; layer < m_.n_layer; layer++) {
             blk_ = fmt::format("blk.{}.", layer);
             add_attention(m_.n_embd_head * m_.head_count(layer), m_.n_embd_head * m_.head_count_kv(layer));
@@ -167,7 +169,13 @@ void set_keys(gguf_context* gguf, const TinyModel& model) {
         set("expert_used_count", model.n_expert_used);
         set("expert_feed_forward_length", model.n_ff);
     }
-    set_vocabulary(gguf, vocabulary_of(model.architecture));
+    TinyVocabulary vocabulary = vocabulary_of(model.architecture);
+    for (auto n = static_cast<int64_t>(vocabulary.tokens.size()); n < model.n_vocab; n++) {
+        vocabulary.tokens.push_back(fmt::format("<unused{}>", n));
+        vocabulary.types.push_back(5);  // LLAMA_TOKEN_TYPE_UNUSED
+        if (!vocabulary.scores.empty()) vocabulary.scores.push_back(-1e6F);
+    }
+    set_vocabulary(gguf, vocabulary);
 }
 
 std::vector<float> random_values(const Shape& shape, uint64_t seed) {
@@ -184,32 +192,42 @@ std::vector<float> random_values(const Shape& shape, uint64_t seed) {
     return values;
 }
 
-void fill(ggml_tensor* tensor, const Shape& shape, uint64_t seed) {
+using Weights = std::map<std::string, std::vector<std::byte>>;
+
+std::vector<std::byte> make_weights(ggml_type type, const Shape& shape, uint64_t seed) {
     const std::vector<float> values = random_values(shape, seed);
-    ggml_quantize_chunk(tensor->type, values.data(), tensor->data, 0, ggml_nrows(tensor), tensor->ne[0], nullptr);
+    const auto n_rows = static_cast<int64_t>(values.size()) / shape.sizes[0];
+    std::vector<std::byte> bytes(ggml_row_size(type, shape.sizes[0]) * static_cast<size_t>(n_rows));
+    ggml_quantize_chunk(type, values.data(), bytes.data(), 0, n_rows, shape.sizes[0], nullptr);
+    return bytes;
 }
 
-ggml_context_ptr make_tensors(const std::vector<Shape>& shapes, const TinyModel& model) {
-    size_t bytes = 0;
-    for (const Shape& shape : shapes) {
-        int64_t count = 1;
-        for (const int64_t size : shape.sizes) count *= size;
-        bytes += static_cast<size_t>(count) * sizeof(float) + ggml_tensor_overhead() + 64;
-    }
-    ggml_context_ptr context(ggml_init({bytes, nullptr, false}));
+/// "blk.7.ffn_up.weight" is that of layer 0 if all layers are the same.
+std::string first_of_its_kind(const std::string& name, const TinyModel& model) {
+    if (!model.same_layers || !name.starts_with("blk.")) return name;
+    return "blk.0" + name.substr(name.find('.', 4));
+}
+
+ggml_context_ptr make_tensors(const std::vector<Shape>& shapes, const TinyModel& model, Weights& weights) {
+    ggml_context_ptr context(ggml_init({ggml_tensor_overhead() * (shapes.size() + 1), nullptr, true}));
     for (const Shape& shape : shapes) {
         const ggml_type type = shape.sizes.size() > 1 ? model.type : GGML_TYPE_F32;
         ggml_tensor* const tensor =
             ggml_new_tensor(context.get(), type, static_cast<int>(shape.sizes.size()), shape.sizes.data());
         ggml_set_name(tensor, shape.name.c_str());
-        fill(tensor, shape, model.seed);
+        const std::string kind = first_of_its_kind(shape.name, model);
+        auto found = weights.find(kind);
+        if (found == weights.end())
+            found = weights.emplace(kind, make_weights(type, {kind, shape.sizes}, model.seed)).first;
+        tensor->data = found->second.data();
     }
     return context;
 }
 
 void write_gguf(gguf_context* gguf, const std::vector<Shape>& shapes, const TinyModel& model,
                 const std::filesystem::path& file) {
-    const ggml_context_ptr tensors = make_tensors(shapes, model);
+    Weights weights;
+    const ggml_context_ptr tensors = make_tensors(shapes, model, weights);
     for (ggml_tensor* tensor = ggml_get_first_tensor(tensors.get()); tensor != nullptr;
          tensor = ggml_get_next_tensor(tensors.get(), tensor)) {
         gguf_add_tensor(gguf, tensor);

@@ -20,6 +20,9 @@ struct TinyModel {
     bool tied = true;                ///< no output.weight
     ggml_type type = GGML_TYPE_F32;  ///< of the matrices; norms and biases are F32
     uint64_t seed = 1;
+    int64_t n_vocab = 0;  ///< more tokens than the tokenizer needs: the others are unused; 0: no others
+    bool same_layers =
+        false;  ///< all layers have the weights of the first: large models are made quickly, in little memory
 
     /// deci only: per layer, where they differ from the above. 0 KV heads: no attention; 0 channels: no feed-forward.
     std::vector<int64_t> n_head_of_layer = {}, n_head_kv_of_layer = {}, n_ff_of_layer = {};
