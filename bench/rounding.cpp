@@ -4,8 +4,8 @@
 //   rounding MODEL TYPE CHUNKS "VARIANT VARIANT…" TEXT…
 //
 // A variant is comma-separated: plain (the engine's rounding with importance), feedback, sequential, choose (settings
-// by held-out chunks), and settings shrink=0.2 step=0.5 stream=0.5 ridge=0.05 sweeps=2 tokens=20000 threads=2. CSV on
-// stdout.
+// by held-out chunks), and settings shrink=0.2 step=0.5 stream=0.5 ridge=0.05 sweeps=2 tokens=20000 widest=512
+// threads=2. CSV on stdout.
 
 #include <fmt/format.h>
 
@@ -34,6 +34,7 @@ struct Variant {
     RoundingOptions options;
     size_t n_tokens = 1 << 30;
     int n_threads = default_threads();
+    MomentLimits limits = {};
 };
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -45,7 +46,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 Variant parse(const std::string& text) {
-    Variant v{text, {}, 1 << 30, default_threads()};
+    Variant v{text};
     v.options.feedback = v.options.sequential = v.options.held_out = false;
     for (const std::string& part : split(text, ',')) {
         const std::vector<std::string> sides = split(part, '=');
@@ -68,6 +69,8 @@ Variant parse(const std::string& text) {
             v.options.descent.sweeps = static_cast<int>(value);
         else if (sides[0] == "tokens")
             v.n_tokens = static_cast<size_t>(value);
+        else if (sides[0] == "widest")
+            v.limits.widest = static_cast<int64_t>(value);
         else if (sides[0] == "threads")
             v.n_threads = static_cast<int>(value);
         else if (sides[0] != "plain")
@@ -95,7 +98,8 @@ Rounded round_all(const Source& source, ggml_type type, const Variant& variant, 
     const auto take = [&](const Tensor& t, std::span<const std::byte> b) {
         rounded[t.name].assign(b.begin(), b.end());
     };
-    round_sequentially({source, chunks, type_of, variant.options, 512, variant.n_threads, known, take, {}});
+    round_sequentially(
+        {source, chunks, type_of, variant.options, 512, variant.n_threads, known, take, {}, {}, variant.limits});
     return rounded;
 }
 

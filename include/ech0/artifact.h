@@ -17,6 +17,8 @@ struct Artifact {
     Plan plan;
     double seconds = 0;
     int64_t peak_memory_bytes = 0;
+    int64_t predicted_peak_memory_bytes = 0;  ///< before the work began
+    int64_t moment_columns = 0;               ///< of wide inputs, whose second moments were kept together
 };
 
 }  // namespace ech0

@@ -540,6 +540,8 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     for (const Assignment& a : artifact.plan.tensors) tensor_bytes += a.size_bytes;
     artifact.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(model.n_params);
     artifact.peak_memory_bytes = peak_memory_bytes();
+    artifact.predicted_peak_memory_bytes = job.memory.peak_bytes;
+    artifact.moment_columns = job.memory.limits.widest;
     artifact.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     if (!options.keep_work) job.work.remove();
     return artifact;

@@ -53,7 +53,9 @@ Json compress_json(const Artifact& artifact) {
             {"tensors", std::move(tensors)},
             {"tried", tried_json(artifact.plan)},
             {"seconds", artifact.seconds},
-            {"peak_memory_bytes", artifact.peak_memory_bytes}};
+            {"peak_memory_bytes", artifact.peak_memory_bytes},
+            {"predicted_peak_memory_bytes", artifact.predicted_peak_memory_bytes},
+            {"moment_columns", artifact.moment_columns}};
 }
 
 std::string compress_text(const Artifact& artifact) {
@@ -71,8 +73,8 @@ std::string compress_text(const Artifact& artifact) {
         text += t.kl_divergence > 0
                     ? fmt::format("  {:<64} {:.4f}{}\n", t.lever, t.kl_divergence, t.kept ? "  kept" : "")
                     : fmt::format("  {}\n", t.lever);
-    text += fmt::format("Made in {}, {} of memory at most.\n", format_duration(artifact.seconds),
-                        format_memory(artifact.peak_memory_bytes));
+    text += fmt::format("Made in {}, {} of memory at most ({} expected).\n", format_duration(artifact.seconds),
+                        format_memory(artifact.peak_memory_bytes), format_memory(artifact.predicted_peak_memory_bytes));
     text += fmt::format("Next: ech0 verify {} {}\n", artifact.source_path, artifact.path);
     return text;
 }

@@ -65,7 +65,8 @@ TEST_CASE("compress prints one object with the fields that others rely on, and n
     CHECK(json["schema"] == "ech0.compress/1");
     CHECK(keys_of(json) == std::set<std::string>{"schema", "source", "output", "budget_bytes",
                                                  "selection_kl_divergence", "predicted_kl_divergence", "tensors",
-                                                 "tried", "seconds", "peak_memory_bytes", "evidence"});
+                                                 "tried", "seconds", "peak_memory_bytes", "predicted_peak_memory_bytes",
+                                                 "moment_columns", "evidence"});
     CHECK(json["output"]["size_bytes"].get<int64_t>() <= 700'000);
     CHECK(json["output"]["size_bytes"].get<int64_t>() ==
           static_cast<int64_t>(std::filesystem::file_size(f.folder / "out.gguf")));
@@ -140,6 +141,57 @@ TEST_CASE("calibrate writes what compress reads, and prints the text it used") {
     CHECK(own.out.size() > 100'000);
     const Finished nowhere = run_ech0({"calibrate", "tiny.gguf"}, f.here);
     CHECK(nowhere.status == 2);
+}
+
+TEST_CASE("too little memory is one line that says how much is needed, and that much is enough for the same bytes") {
+    const Fixture f;
+    const Finished refused = run_ech0(f.compress("700kB", {"--memory", "20MiB"}), f.here);
+    CHECK(refused.status == 2);
+    CHECK(count_complaints(refused.err) == 1);
+    CHECK_FALSE(f.left_behind());
+    const std::string words = "takes at least ";
+    const size_t at = refused.err.find(words);
+    REQUIRE(at != std::string::npos);
+    const std::string needed =
+        refused.err.substr(at + words.size(), refused.err.find(" of memory", at) - at - words.size());
+
+    const auto bytes_with = [&](std::vector<std::string> more) {
+        more.insert(more.end(), {"--no-proof", "--effort", "1", "--json"});
+        const Finished run = run_ech0(f.compress("700kB", more), f.here);
+        REQUIRE_MESSAGE(run.status == 0, run.err);
+        return nlohmann::json::parse(run.out);
+    };
+    CAPTURE(needed);
+    const double mib = std::stod(needed) + 16;
+    const nlohmann::json tight = bytes_with({"--memory", std::to_string(static_cast<int>(mib)) + "MiB"});
+    const nlohmann::json wide = bytes_with({"--fresh"});
+    CHECK(tight["moment_columns"].get<int64_t>() >= 512);  // all of this model's inputs
+    CHECK(tight["output"]["sha256"] == wide["output"]["sha256"]);
+    CHECK(tight["peak_memory_bytes"].get<double>() <= mib * 1024 * 1024);
+}
+
+TEST_CASE("moments that calibrate gathered are taken instead of gathering them, for the same bytes") {
+    const Fixture f;
+    const std::vector<std::string> more = {"--no-proof", "--effort", "1", "--json"};
+    const Finished own = run_ech0(f.compress("700kB", more), f.here);
+    REQUIRE(own.status == 0);
+    const Finished gathered = run_ech0({"calibrate", "tiny.gguf", "--moments", "moments", "--ctx", "64",
+                                        "--calibration", "text.txt", "--tokens", "6144", "--json"},
+                                       f.here);
+    REQUIRE_MESSAGE(gathered.status == 0, gathered.err);
+    CHECK(nlohmann::json::parse(gathered.out)["output"] == "moments");
+    std::vector<std::string> again = more;
+    again.insert(again.end(), {"--moments", "moments"});
+    const Finished taken = run_ech0(f.compress("700kB", again), f.here);
+    REQUIRE_MESSAGE(taken.status == 0, taken.err);
+    CHECK(nlohmann::json::parse(taken.out)["output"]["sha256"] == nlohmann::json::parse(own.out)["output"]["sha256"]);
+
+    TinyModel other;
+    other.seed = 2;
+    write_tiny_model(other, f.folder / "tiny.gguf");
+    const Finished refused = run_ech0(f.compress("100kB", again), f.here);
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("another model") != std::string::npos);
 }
 
 }  // namespace ech0

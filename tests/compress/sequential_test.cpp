@@ -148,6 +148,17 @@ TEST_CASE("the rounding of a model is the same for any number of threads") {
     CHECK(round_all(experts) == round_all(experts, {}, 2));
 }
 
+TEST_CASE("hidden states that are spilled come back as they were: the same bytes") {
+    const Fixture f(shape_of("llama", true));
+    const Source source(f.model);
+    Rounded taken;
+    SequentialJob job = job_of(f, source, {}, taken);
+    job.spill = std::make_shared<Spill>(f.folder / "spill", 0);
+    round_sequentially(job);
+    CHECK(job.spill->spilled_bytes() > 0);
+    CHECK(taken == round_all(f));
+}
+
 TEST_CASE("tensors that are known are not rounded again, and the others come out as before") {
     const Fixture f(shape_of("llama", true));
     const Rounded expected = round_all(f);
