@@ -31,6 +31,12 @@ CLI::Option* add_json(CLI::App* command, bool& json) {
     return command->add_flag("--json", json, "print one JSON object instead of text");
 }
 
+CLI::Option* add_memory(CLI::App* command, int64_t& bytes) {
+    return add_size(command, "--memory", bytes,
+                    "the most memory to take while compressing, 3GiB: what does not fit goes to the output's folder; "
+                    "default: what is free");
+}
+
 CLI::Option* add_threads(CLI::App* command, int& n_threads) {
     return command->add_option("--threads", n_threads, "threads to use (default: every core this process may use)")
         ->type_name("N")

@@ -32,6 +32,7 @@ CLI::App* add_command(CommandLine& line, const std::string& name, const std::str
 // Options that several commands have, with one spelling and one help text.
 CLI::Option* add_model(CLI::App* command, std::string& model);  ///< MODEL, required
 CLI::Option* add_json(CLI::App* command, bool& json);           ///< --json
+CLI::Option* add_memory(CLI::App* command, int64_t& bytes);     ///< --memory SIZE, of compress
 CLI::Option* add_threads(CLI::App* command, int& n_threads);    ///< --threads N
 CLI::Option* add_seed(CLI::App* command, uint64_t& seed);       ///< --seed N
 CLI::Option* add_dry_run(CLI::App* command, bool& dry_run);     ///< --dry-run

@@ -95,8 +95,7 @@ void add_compress(CommandLine& line) {
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
     command->add_flag("--no-proof", arguments->no_proof, "do not compare the result with the original at the end");
-    add_size(command, "--memory", options.memory_bytes,
-             "the most memory to take, 3GiB: what does not fit goes to the output's folder; default: what is free");
+    add_memory(command, options.memory_bytes);
     add_threads(command, options.n_threads);
     add_json(command, arguments->json);
 }

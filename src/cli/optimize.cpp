@@ -105,6 +105,7 @@ void add_optimize(CommandLine& line) {
         ->type_name("NATS")
         ->check(CLI::PositiveNumber);
     command->add_flag("--fresh", compress.fresh, "start over instead of resuming a run that was stopped");
+    add_memory(command, compress.memory_bytes);
     add_threads(command, compress.n_threads);
     add_json(command, arguments->json);
 }
