@@ -33,9 +33,14 @@ int64_t plain_bytes(const Tensor& t) {
 
 int64_t n_mat_of(const Tensor& t) { return t.shape.size() > 2 ? t.shape[2] : 1; }
 
+int64_t loading_bytes(const Tensor& t) {
+    return t.size_bytes + (ggml_is_quantized(static_cast<ggml_type>(t.type)) ? plain_bytes(t) : 0);
+}
+
 /// One segment of the model in memory: its weights in the types they run in, and what the engine computes with.
 struct SegmentMemory {
-    int64_t weights = 0, head = 0, largest = 0, buffers = 0;  // bytes
+    int64_t weights = 0, head = 0, buffers = 0;  // bytes
+    int64_t loading = 0;                         // one tensor's pages of the file, and it in half precision
 };
 
 /// Does this tensor run in a segment of one layer, or in the one that has the head too?
@@ -56,7 +61,7 @@ SegmentMemory segment_memory(const MemoryNeeds& n, const SegmentRange& range) {
         if (!runs) continue;
         m.weights += plain_bytes(t);
         if (!t.name.starts_with("blk.")) m.head += plain_bytes(t);
-        m.largest = std::max(m.largest, plain_bytes(t));
+        m.loading = std::max(m.loading, loading_bytes(t));
         if (t.name.starts_with("blk.")) widest = std::max({widest, t.n_cols(), t.n_rows() / n_mat_of(t)});
     }
     // A layer's graph holds a few of its widest activations, and scores of every head.
@@ -85,15 +90,17 @@ int64_t metric_bytes(const Tensor& t, const MomentLimits& limits) {
     return (3 * moment_floats(t, limits) + n * n) * float_bytes;
 }
 
-/// One matrix in the last rounding: the moments of its input and what is made of them, its own bytes as they are in the
-/// file, rounded, and as the half-precision matrix that they mean. Two matrices read one input at most of this size.
+/// One matrix in the last rounding: the moments of its input and what is made of them; its bytes as they are in the
+/// file and rounded (twice, for up and gate); and in a layer the half-precision matrix that they mean.
 int64_t rounding_bytes(const Model& model, const Tensor& t, const MomentLimits& limits) {
     const int64_t n = widest_range(t, limits), moments = moment_floats(t, limits);
     const int64_t stream = n_mat_of(t) == 1 && (t.name.ends_with("_output.weight") || t.name.ends_with("_down.weight"))
                                ? model.n_embd * t.n_cols()
                                : 0;
     const int64_t both_parts = n_mat_of(t) == 1 ? 2 * (2 * moments + stream) : moments;
-    return (both_parts + 9 * n * n) * float_bytes + 2 * t.size_bytes + 2 * plain_bytes(t);
+    const int64_t weights =
+        t.name.starts_with("blk.") ? 2 * t.size_bytes + 2 * plain_bytes(t) : t.size_bytes + plain_bytes(t) / 2;
+    return (both_parts + 9 * n * n) * float_bytes + weights;
 }
 
 /// All stages but what they may spill.
@@ -102,21 +109,22 @@ int64_t stages_bytes(const MemoryNeeds& needs, const MomentLimits& limits, int m
     int64_t round = 0;
     for (const SegmentRange& range : split_into_segments(needs.model)) {
         const SegmentMemory m = segment_memory(needs, range);
-        worst = {std::max(worst.weights, m.weights), 0, std::max(worst.largest, m.largest),
-                 std::max(worst.buffers, m.buffers)};
+        worst = {std::max(worst.weights, m.weights), 0, std::max(worst.buffers, m.buffers),
+                 std::max(worst.loading, m.loading)};
         round = std::max(round, 2 * (m.weights - m.head + m.buffers));  // the head is not needed then
     }
-    int64_t metric = 0, rounding = 0, one_moment = 0;
+    int64_t metric = 0, rounding = 0, one_moment = 0, probe = 0;
     for (const Tensor& t : needs.model.tensors) {
         if (!is_compressible(t)) continue;
         metric = std::max(metric, metric_bytes(t, limits));
+        probe = std::max(probe, metric_bytes(t, limits) + t.size_bytes + plain_bytes(t));
         one_moment = std::max(one_moment, moment_floats(t, limits) * float_bytes);
         rounding = std::max(rounding, rounding_bytes(needs.model, t, limits));
     }
-    const int64_t walk = worst.weights + worst.buffers + 2 * worst.largest;
+    const int64_t walk = worst.weights + worst.buffers + worst.loading;
     const int64_t gather = walk + std::max(one_moment, limits.together_bytes);
     const int64_t costs = metric_threads * metric;
-    const int64_t gains = walk + metric + slabs_bytes;
+    const int64_t gains = worst.weights + worst.buffers + probe + slabs_bytes;
     return std::max({gather, costs, gains, round + rounding + slabs_bytes});
 }
 

@@ -14,6 +14,7 @@
 #include "compress/rounding.h"
 #include "ech0/error.h"
 #include "runtime/ggml_types.h"
+#include "runtime/look.h"
 
 namespace ech0 {
 namespace {
@@ -75,34 +76,6 @@ struct Layer {
 
     SegmentInput input(const HiddenStates& hidden, size_t c) const { return input_of(range, job.chunks, hidden, c); }
 };
-
-/// What one run of a layer shows of one group: its inputs, and the stream that the group's output is added to.
-struct Seen {
-    std::vector<float> x, stream;  // [n_rows, n_cols], [n_tokens, n_embd]
-    std::vector<int64_t> matrix;   // [n_rows] which expert's row; empty for plain weights
-    int64_t n_rows = 0, n_cols = 0;
-};
-
-Seen look(Segment& segment, const SegmentInput& input, const Group& group, bool want_stream) {
-    Seen seen;
-    ActivationSink sink;
-    sink.wants = [&](const std::string& tensor) { return tensor == group.front(); };
-    sink.take = [&](const std::string& name, int64_t matrix, const float* x, int64_t n_rows, int64_t n_cols) {
-        if (matrix < 0) {
-            seen.stream.assign(x, x + n_rows * n_cols);
-            return;
-        }
-        const bool experts = name.find("_exps") != std::string::npos;
-        seen.x.insert(seen.x.end(), x, x + n_rows * n_cols);
-        if (experts) seen.matrix.insert(seen.matrix.end(), static_cast<size_t>(n_rows), matrix);
-        seen.n_rows += n_rows;
-        seen.n_cols = n_cols;
-    };
-    if (want_stream) sink.node = "ffn_inp";
-    sink.enough = [&] { return seen.n_rows > 0; };
-    segment.run(input, &sink);
-    return seen;
-}
 
 /// The stream just before this group's matrix adds to it: the layer's input for attention, "ffn_inp" for the
 /// feed-forward part. Not where a norm stands between the matrix and the stream.
@@ -172,16 +145,16 @@ std::vector<float> lost_stream(const Layer& layer, Stream stream, size_t c, cons
 /// One chunk's part of the sums.
 void add_chunk(Layer& layer, const Group& group, Stream stream, size_t c, GroupMoments& m) {
     const SequentialJob& job = layer.job;
-    const bool want_stream = stream == Stream::after_attention;
+    const std::string node = stream == Stream::after_attention ? "ffn_inp" : "";
     Segment& segment = job.options.sequential ? layer.ours : layer.original;
     const HiddenStates& hidden = job.options.sequential ? layer.in_ours : layer.in_original;
     // Both versions at once, each on half of the threads: they wait for nothing of each other.
     std::future<Seen> original;
     if (job.options.sequential)
         original = std::async(std::launch::async, [&] {
-            return look(layer.original, layer.input(layer.in_original, c), group, want_stream);
+            return look(layer.original, layer.input(layer.in_original, c), group.front(), node);
         });
-    const Seen is = look(segment, layer.input(hidden, c), group, want_stream);
+    const Seen is = look(segment, layer.input(hidden, c), group.front(), node);
     const Seen was = job.options.sequential ? original.get() : Seen{};
     if (!is.matrix.empty()) {
         add_expert_rows(job, is, m);

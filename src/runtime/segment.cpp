@@ -71,7 +71,14 @@ std::vector<SegmentRange> split_into_segments(const Model& model) {
     const bool index_matters = model.architecture == "gemma3" && model.n_layer == 62;
     if (!per_layer.contains(model.architecture) || index_matters) return {{0, model.n_layer - 1, true, true}};
     std::vector<SegmentRange> ranges;
-    for (int64_t i = 0; i < model.n_layer; i++) ranges.push_back({i, i, false, i == model.n_layer - 1});
+    for (int64_t i = 0; i < model.n_layer; i++) {
+        // The engine makes no context without a KV cache, and takes the width of heads from the first layer: a layer
+        // without attention (deci) goes with those before it.
+        const bool alone = ranges.empty() || model.n_head_kv[static_cast<size_t>(i)] > 0;
+        if (alone) ranges.push_back({i, i, false, false});
+        ranges.back().last = i;
+    }
+    ranges.back().with_head = true;
     return ranges;
 }
 
