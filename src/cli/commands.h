@@ -16,6 +16,7 @@ void add_inspect(CommandLine& line);
 void add_measure_alone(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
+void add_prune(CommandLine& line);
 void add_verify(CommandLine& line);
 
 }  // namespace ech0

@@ -22,6 +22,7 @@ namespace {
 void add_commands(CommandLine& line) {
     add_demo(line);
     add_optimize(line);
+    add_prune(line);
     add_doctor(line);
     add_fit(line);
     add_models(line);

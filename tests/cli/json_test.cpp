@@ -191,4 +191,6 @@ TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what do
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4"}, {}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4", "--quick"}, {"retrieval["}) == none);
     CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3"}, {}) == none);
+    CHECK(faults({"prune", "m.gguf", "--remove", "10%", "-o", "p.gguf", "--ctx", "256", "--calibration", text}, {}) ==
+          none);
 }

@@ -1,0 +1,82 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "ech0/model.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
+
+namespace ech0 {
+namespace {
+
+struct Workshop {
+    TemporaryFolder folder;
+    RunOptions options;
+
+    explicit Workshop(const char* architecture = "qwen2") {
+        TinyModel tiny;
+        tiny.architecture = architecture;
+        tiny.n_ff = 128;
+        tiny.type = GGML_TYPE_F16;
+        write_tiny_model(tiny, folder / "m.gguf");
+        options.folder = folder.path();
+        options.environment["ECH0_CACHE"] = (folder / "cache").string();
+    }
+
+    Finished prune(std::vector<std::string> more) const {
+        more.insert(more.begin(), {"prune", "m.gguf", "-o", "out.gguf"});
+        more.insert(more.end(), {"--ctx", "64", "--threads", "1", "--calibration",
+                                 ECH0_SOURCE_FOLDER "/share/texts/calibration/chat.txt"});
+        return run_ech0(more, options);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("prune removes about the share it was asked for, says what it cost, and the file answers") {
+    const Workshop w;
+    const Finished run = w.prune({"--remove", "20%", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    const Model before = read_model((w.folder / "m.gguf").string()),
+                after = read_model((w.folder / "out.gguf").string());
+    CHECK(after.architecture == "deci");
+    CHECK(json["removed"]["parameters"].get<int64_t>() == before.n_params - after.n_params);
+    int64_t inside = 0;
+    for (const Tensor& t : before.tensors) inside += t.name.starts_with("blk.") ? t.n_elements : 0;
+    const double share = static_cast<double>(before.n_params - after.n_params) / static_cast<double>(inside);
+    CHECK(share >= 0.2);
+    CHECK(share < 0.4);  // this model's units are a tenth of it
+    CHECK(json["kl_divergence"]["repaired"].get<double>() > 0);
+    CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
+    CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work"));
+}
+
+TEST_CASE("prune to a size keeps it, and two runs give the same file") {
+    const Workshop w("llama");
+    const auto size = static_cast<int64_t>(std::filesystem::file_size(w.folder / "m.gguf"));
+    const std::string wanted = std::to_string(size * 9 / 10);
+    REQUIRE(w.prune({"--size", wanted}).status == 0);
+    CHECK(static_cast<int64_t>(std::filesystem::file_size(w.folder / "out.gguf")) <= size * 9 / 10);
+    const std::string first = read_file(w.folder / "out.gguf");
+    REQUIRE(w.prune({"--size", wanted}).status == 0);
+    CHECK(read_file(w.folder / "out.gguf") == first);
+}
+
+TEST_CASE("what cannot be pruned is one line") {
+    const Workshop w, gemma("gemma3");
+    for (const Finished& run :
+         {w.prune({}), w.prune({"--remove", "20%", "--size", "1MB"}), w.prune({"--remove", "100%"}),
+          w.prune({"--remove", "97%"}), w.prune({"--size", "100MB"}), gemma.prune({"--remove", "20%"})}) {
+        CHECK(run.status == 2);
+        CHECK(run.err.find("ech0: ") != std::string::npos);
+        CHECK(run.out.empty());
+        CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf"));
+    }
+    CHECK(gemma.prune({"--remove", "20%"}).err.find("gemma3") != std::string::npos);
+}
+
+}  // namespace ech0

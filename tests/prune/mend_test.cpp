@@ -1,0 +1,131 @@
+#include "prune/mend.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+
+#include "compress/sensitivity.h"
+#include "prune/pruned_file.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
+
+namespace ech0 {
+namespace {
+
+constexpr int64_t n_ctx = 48;
+
+Chunks random_chunks(int64_t n_vocab, int64_t n_chunks, unsigned seed) {
+    std::mt19937 random(seed);
+    Chunks chunks(static_cast<size_t>(n_chunks));
+    for (auto& chunk : chunks)
+        for (int64_t i = 0; i < n_ctx; i++)
+            chunk.push_back(static_cast<int32_t>(random() % static_cast<unsigned>(n_vocab)));
+    return chunks;
+}
+
+using Mended = std::map<std::string, std::vector<std::byte>>;
+
+struct Fixture {
+    TemporaryFolder folder;
+    Model model;
+    explicit Fixture(const char* architecture) {
+        TinyModel shape;
+        shape.architecture = architecture;
+        shape.n_layer = 3;
+        shape.n_ff = 128;
+        shape.type = GGML_TYPE_F16;
+        write_tiny_model(shape, folder / "tiny.gguf");
+        model = read_model((folder / "tiny.gguf").string());
+    }
+    Model written(const Structure& structure, const Mended& mended, const char* name) const {
+        const Source source(model);
+        const auto repaired = [&](const std::string& tensor) {
+            const auto found = mended.find(tensor);
+            return found == mended.end() ? std::span<const std::byte>() : std::span<const std::byte>(found->second);
+        };
+        write_pruned(source, structure, repaired, "prune", folder / name);
+        return read_model((folder / name).string());
+    }
+    Mended mend_it(const Structure& structure, const Model& cut, int n_threads = 1, bool spilled = false) const {
+        const Source original(model), pruned(cut);
+        const Chunks chunks = random_chunks(model.n_vocab, 24, 1);
+        Mended mended;
+        MendJob job{original,
+                    pruned,
+                    structure,
+                    chunks,
+                    n_ctx,
+                    n_threads,
+                    [&](const Tensor& t, std::span<const std::byte> b) { mended[t.name].assign(b.begin(), b.end()); },
+                    {}};
+        if (spilled) job.spill = std::make_shared<Spill>(folder.path(), 0);
+        mend(job);
+        return mended;
+    }
+    /// Mean KL on text that the repair did not see.
+    double kl_of(const Model& candidate) const {
+        const Chunks chunks = random_chunks(model.n_vocab, 4, 99);
+        const Source a(model), b(candidate);
+        const auto logits = [&](const Model& m, const Source& s) {
+            std::vector<float> all;
+            Walk walk{{n_ctx, 1}, nullptr, {}, "", {}};
+            walk.on_logits = [&](int64_t, std::span<const float> l) { all.insert(all.end(), l.begin(), l.end()); };
+            walk_model(m, s.as_stored(), chunks, walk);
+            return all;
+        };
+        double sum = 0;
+        const std::vector<double> kl = kl_per_position(logits(model, a), logits(candidate, b), model.n_vocab, 1);
+        for (const double x : kl) sum += x;
+        return sum / static_cast<double>(kl.size());
+    }
+};
+
+Structure some_cut(const Model& model) {
+    Structure structure = whole(model);
+    structure.layers[0].kv_heads = {0};
+    structure.layers[1].channels.erase(structure.layers[1].channels.begin(), structure.layers[1].channels.begin() + 32);
+    structure.layers[2].kv_heads.clear();
+    return structure;
+}
+
+}  // namespace
+
+TEST_CASE("a mended model is nearer to the original than one that is only cut, on text that the repair did not see") {
+    for (const char* architecture : {"llama", "qwen2"}) {
+        CAPTURE(std::string(architecture));
+        const Fixture f(architecture);
+        const Structure structure = some_cut(f.model);
+        const Model cut = f.written(structure, {}, "cut.gguf");
+        const Mended mended = f.mend_it(structure, cut);
+        CHECK(mended.size() == 2 + 3);  // attention outputs that are left, and all ffn_down
+        const Model repaired = f.written(structure, mended, "repaired.gguf");
+        CHECK(f.kl_of(repaired) < f.kl_of(cut));
+    }
+}
+
+TEST_CASE("where nothing was cut the repair changes next to nothing") {
+    const Fixture f("llama");
+    const Structure structure = whole(f.model);
+    const Model same = f.written(structure, {}, "same.gguf");
+    CHECK(f.kl_of(f.written(structure, f.mend_it(structure, same), "mended.gguf")) < 1e-5);
+}
+
+TEST_CASE("a layer that is gone is made up for in part by those that stay") {
+    const Fixture f("llama");
+    Structure structure = whole(f.model);
+    structure.layers.erase(structure.layers.begin() + 1);
+    const Model cut = f.written(structure, {}, "cut.gguf");
+    CHECK(f.kl_of(f.written(structure, f.mend_it(structure, cut), "repaired.gguf")) < f.kl_of(cut));
+}
+
+TEST_CASE("the repair is the same for any number of threads, and with hidden states spilled") {
+    const Fixture f("qwen2");
+    const Structure structure = some_cut(f.model);
+    const Model cut = f.written(structure, {}, "cut.gguf");
+    const Mended one = f.mend_it(structure, cut);
+    CHECK(one == f.mend_it(structure, cut, 3));
+    CHECK(one == f.mend_it(structure, cut, 1, true));
+}
+
+}  // namespace ech0
