@@ -1,5 +1,6 @@
 #include "prune/prune.h"
 
+#include <map>
 #include <memory>
 
 #include "cli/calibration_options.h"
@@ -48,6 +49,11 @@ void add_prune(CommandLine& line) {
     command->add_flag("--fine", options.fine,
                       "feed-forward channels in steps of 32, not of 256: closer, but rows that k-quants do not fit");
     command->add_flag("--no-repair", arguments->no_repair, "leave the matrices that stay as they were");
+    const std::map<std::string, UnitScore> scores = {{"measured", UnitScore::measured},
+                                                     {"magnitude", UnitScore::magnitude}};
+    command->add_option("--score", options.score, "what decides which go: measured; magnitude, the usual baseline")
+        ->transform(CLI::CheckedTransformer(scores))
+        ->type_name("NAME");
     add_calibration(command, arguments->text);
     command->add_option("--tokens", options.n_tokens, "of the calibration text")->type_name("N")->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->type_name("N")->capture_default_str();

@@ -75,6 +75,45 @@ int64_t unit_columns(const Model& model, const CutCurve& curve) {
     return curve.kind == UnitKind::kv_heads ? model.n_embd_head_v * model.n_head[at] / model.n_head_kv[at] : 1;
 }
 
+/// Squares of each unit's own weights, in all matrices that it runs through.
+std::vector<double> magnitudes(const Job& job, const CutCurve& curve, int64_t n_units) {
+    std::vector<double> sums(static_cast<size_t>(n_units));
+    const bool heads = curve.kind == UnitKind::kv_heads;
+    const auto parts = heads ? std::vector<std::string>{"attn_q", "attn_k", "attn_v", "attn_output"}
+                             : std::vector<std::string>{"ffn_gate", "ffn_up", "ffn_down"};
+    for (const std::string& part : parts) {
+        const Tensor* const t = job.model.find(fmt::format("blk.{}.{}.weight", curve.layer, part));
+        if (t == nullptr) continue;
+        const Matrix w = weights_of(job, *t);
+        const bool by_columns = part == parts.back();
+        const int64_t each = (by_columns ? w.cols() : w.rows()) / n_units;
+        for (int64_t u = 0; u < n_units; u++)
+            sums[static_cast<size_t>(u)] += static_cast<double>(
+                by_columns ? w.middleCols(u * each, each).squaredNorm() : w.middleRows(u * each, each).squaredNorm());
+    }
+    return sums;
+}
+
+/// Smallest units first; their squares as a share of all stand for the loss.
+std::vector<RemovalStep> magnitude_steps(const std::vector<double>& sums, int64_t per_step) {
+    std::vector<int32_t> order(sums.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int32_t a, int32_t b) { return sums[static_cast<size_t>(a)] < sums[static_cast<size_t>(b)]; });
+    const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
+    std::vector<RemovalStep> steps;
+    double gone = 0;
+    for (size_t at = 0; at + static_cast<size_t>(per_step) < order.size(); at += static_cast<size_t>(per_step)) {
+        const auto first = order.begin() + static_cast<std::ptrdiff_t>(at);
+        RemovalStep step{{first, first + per_step}, 0};
+        for (const int32_t u : step.units) gone += sums[static_cast<size_t>(u)];
+        step.error = total > 0 ? gone / total : 0;
+        std::sort(step.units.begin(), step.units.end());
+        steps.push_back(step);
+    }
+    return steps;
+}
+
 /// The curves without gains: what each removal would lose locally.
 std::vector<CutCurve> local_curves(Job& job) {
     const Model& model = job.model;
@@ -95,8 +134,12 @@ std::vector<CutCurve> local_curves(Job& job) {
         const Tensor& tensor = output_of(model, curve);
         const bool heads = curve.kind == UnitKind::kv_heads;
         const int64_t per_step = heads ? 1 : job.options.fine ? 32 : std::min<int64_t>(256, tensor.n_cols() / 4);
-        curve.steps = removal_steps(weights_of(job, tensor), whole_moment(job.moments.get(tensor.name)),
-                                    unit_columns(model, curve), per_step, ridge);
+        if (job.options.score == UnitScore::magnitude)
+            curve.steps =
+                magnitude_steps(magnitudes(job, curve, tensor.n_cols() / unit_columns(model, curve)), per_step);
+        else
+            curve.steps = removal_steps(weights_of(job, tensor), whole_moment(job.moments.get(tensor.name)),
+                                        unit_columns(model, curve), per_step, ridge);
         if (!heads) curve.most_steps = static_cast<int64_t>(most_share * static_cast<double>(curve.steps.size() + 1));
         if (job.progress) job.progress("score units", ++done, static_cast<int64_t>(curves.size()));
     });
@@ -241,7 +284,10 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     int64_t inside = 0;
     for (const Tensor& t : model.tensors) inside += t.name.starts_with("blk.") ? t.n_elements : 0;
     std::vector<CutCurve> curves = local_curves(job);
-    measure_gains(job, curves, static_cast<double>(to_remove) / static_cast<double>(inside));
+    if (options.score == UnitScore::measured)
+        measure_gains(job, curves, static_cast<double>(to_remove) / static_cast<double>(inside));
+    else
+        for (CutCurve& curve : curves) curve.gain = 1;
     const Choice choice = choose_units(model, curves, to_remove);
 
     // The cut and the repair.
@@ -272,7 +318,7 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     result.n_params_before = model.n_params;
     result.n_params = made.n_params;
     result.layers = layers_of(model, choice.structure);
-    result.predicted_kl = choice.predicted_kl;
+    if (options.score == UnitScore::measured) result.predicted_kl = choice.predicted_kl;
     result.n_tokens_judged = static_cast<int64_t>(job.judged.size()) * options.n_ctx;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     result.peak_memory_bytes = peak_memory_bytes();

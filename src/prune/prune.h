@@ -11,6 +11,12 @@
 
 namespace ech0 {
 
+/// What decides which units go.
+enum class UnitScore {
+    measured,   ///< least-squares loss of the output times a measured gain
+    magnitude,  ///< the squares of the unit's own weights: the usual baseline, for comparison
+};
+
 struct PruneOptions {
     double remove_share = 0;   ///< of the weights outside embedding and output; or else
     int64_t budget_bytes = 0;  ///< of the whole file, matrices in half precision
@@ -22,6 +28,7 @@ struct PruneOptions {
     int n_threads = 0;
     bool fine = false;  ///< channels in steps of 32, not of 256
     bool repair = true;
+    UnitScore score = UnitScore::measured;
 };
 
 /// What was cut from one layer.

@@ -55,6 +55,17 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work"));
 }
 
+TEST_CASE("the baseline chooses by the size of weights alone, and predicts nothing") {
+    const Workshop w;
+    const Finished run = w.prune({"--remove", "20%", "--score", "magnitude", "--no-repair", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["kl_divergence"]["predicted"] == 0);
+    CHECK(json["kl_divergence"]["repaired"].is_null());
+    CHECK(json["kl_divergence"]["unrepaired"].get<double>() > 0);
+    CHECK(w.prune({"--remove", "20%", "--score", "wanda"}).status == 2);
+}
+
 TEST_CASE("prune to a size keeps it, and two runs give the same file") {
     const Workshop w("llama");
     const auto size = static_cast<int64_t>(std::filesystem::file_size(w.folder / "m.gguf"));
