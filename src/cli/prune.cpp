@@ -57,6 +57,7 @@ void add_prune(CommandLine& line) {
     add_calibration(command, arguments->text);
     command->add_option("--tokens", options.n_tokens, "of the calibration text")->type_name("N")->capture_default_str();
     command->add_option("--ctx", options.n_ctx, "tokens per piece of text")->type_name("N")->capture_default_str();
+    command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
     add_threads(command, options.n_threads);
     add_json(command, arguments->json);
 }

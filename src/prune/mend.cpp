@@ -99,12 +99,18 @@ std::vector<float> lost(const Pair& pair, bool after_attention, size_t c, const 
     return difference;
 }
 
+/// The node that holds our stream before a layer's feed-forward part; a layer without attention has no "ffn_inp".
+const char* our_stream(const Pair& pair, const Tensor& ours) {
+    const std::string layer = ours.name.substr(0, ours.name.find('.', 4));
+    return pair.job.pruned.model().find(layer + ".attn_output.weight") != nullptr ? "ffn_inp" : "l_out";
+}
+
 void add_chunk(Pair& pair, const Tensor& original, const Tensor& ours, bool after_attention, size_t c, Fit& fit) {
     const MendJob& job = pair.job;
-    const std::string node = after_attention ? "ffn_inp" : "";
-    const Seen was =
-        look(pair.original, input_of(pair.original_range, job.chunks, pair.in_original, c), original.name, node);
-    const Seen is = look(pair.ours, input_of(pair.our_range, job.chunks, pair.in_ours, c), ours.name, node);
+    const Seen was = look(pair.original, input_of(pair.original_range, job.chunks, pair.in_original, c), original.name,
+                          after_attention ? "ffn_inp" : "");
+    const Seen is = look(pair.ours, input_of(pair.our_range, job.chunks, pair.in_ours, c), ours.name,
+                         after_attention ? our_stream(pair, ours) : "");
     add_products(is.x.data(), is.n_cols, is.x.data(), is.n_cols, is.n_rows, job.n_threads, fit.h);
     add_products(was.x.data(), was.n_cols, is.x.data(), is.n_cols, is.n_rows, job.n_threads, fit.c);
     const std::vector<float> difference = lost(pair, after_attention, c, was, is);
@@ -119,7 +125,6 @@ void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
     Fit most(original.n_cols(), ours.n_cols(), ours.n_rows()), held = most;
     for (size_t c = 0; c < job.chunks.size(); c++) {
         check_interrupt();
-        // A layer without attention adds to what the layer before it put out.
         add_chunk(pair, original, ours, down, c, c % held_every == held_every - 1 ? held : most);
     }
     most.finish();

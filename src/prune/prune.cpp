@@ -114,6 +114,18 @@ std::vector<RemovalStep> magnitude_steps(const std::vector<double>& sums, int64_
     return steps;
 }
 
+/// The last unit may go too, and with it the layer's whole attention: nothing is left to make up for it.
+void lose_all(CutCurve& curve, int64_t n_units) {
+    std::vector<bool> gone(static_cast<size_t>(n_units));
+    for (const RemovalStep& step : curve.steps)
+        for (const int32_t u : step.units) gone[static_cast<size_t>(u)] = true;
+    RemovalStep last{{}, 1};
+    for (size_t u = 0; u < gone.size(); u++)
+        if (!gone[u]) last.units.push_back(static_cast<int32_t>(u));
+    curve.steps.push_back(last);
+    curve.most_steps = static_cast<int64_t>(curve.steps.size());
+}
+
 /// The curves without gains: what each removal would lose locally.
 std::vector<CutCurve> local_curves(Job& job) {
     const Model& model = job.model;
@@ -140,6 +152,7 @@ std::vector<CutCurve> local_curves(Job& job) {
         else
             curve.steps = removal_steps(weights_of(job, tensor), whole_moment(job.moments.get(tensor.name)),
                                         unit_columns(model, curve), per_step, ridge);
+        if (heads && curve.layer > 0) lose_all(curve, model.n_head_kv[static_cast<size_t>(curve.layer)]);
         if (!heads) curve.most_steps = static_cast<int64_t>(most_share * static_cast<double>(curve.steps.size() + 1));
         if (job.progress) job.progress("score units", ++done, static_cast<int64_t>(curves.size()));
     });
@@ -322,7 +335,7 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     result.n_tokens_judged = static_cast<int64_t>(job.judged.size()) * options.n_ctx;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     result.peak_memory_bytes = peak_memory_bytes();
-    job.work.remove();
+    if (!options.keep_work) job.work.remove();
     return result;
 }
 

@@ -29,6 +29,7 @@ struct PruneOptions {
     bool fine = false;  ///< channels in steps of 32, not of 256
     bool repair = true;
     UnitScore score = UnitScore::measured;
+    bool keep_work = false;  ///< leave the folder of second moments, for the next run to the same output
 };
 
 /// What was cut from one layer.

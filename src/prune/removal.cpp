@@ -101,10 +101,11 @@ Matrix without_units(const Matrix& w, const Matrix& h, int64_t unit_columns, con
     Columns kept;
     for (int64_t j = 0; j < w.cols(); j++)
         if (!is_gone[static_cast<size_t>(j)]) kept.push_back(j);
+    Matrix result = Matrix::Zero(w.rows(), w.cols());
+    if (kept.empty()) return result;
     const Matrix r = regular(h, ridge);
     const Matrix kk = r(kept, kept), sk = r(gone, kept);
     const Eigen::LLT<Matrix> llt(kk);
-    Matrix result = Matrix::Zero(w.rows(), w.cols());
     const Matrix moved = llt.solve(sk.transpose() * w(Eigen::all, gone).transpose()).transpose();
     result(Eigen::all, kept) = w(Eigen::all, kept) + moved;
     return result;
