@@ -9,6 +9,7 @@
 #include "calibrate/moments.h"
 #include "compress/rounding.h"
 #include "runtime/ggml_types.h"
+#include "support/some_chunks.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
@@ -18,15 +19,6 @@ namespace {
 using Rounded = std::map<std::string, std::vector<std::byte>>;
 
 constexpr int64_t n_ctx = 32;
-
-Chunks random_chunks(int64_t n_vocab, int64_t n_chunks, unsigned seed) {
-    std::mt19937 random(seed);
-    Chunks chunks(static_cast<size_t>(n_chunks));
-    for (auto& chunk : chunks)
-        for (int64_t i = 0; i < n_ctx; i++)
-            chunk.push_back(static_cast<int32_t>(random() % static_cast<unsigned>(n_vocab)));
-    return chunks;
-}
 
 TinyModel shape_of(const char* architecture, bool tied) {
     TinyModel shape;
@@ -57,7 +49,7 @@ struct Fixture {
     explicit Fixture(const TinyModel& shape, int64_t n_chunks = 4) {
         write_tiny_model(shape, folder / "tiny.gguf");
         model = read_model((folder / "tiny.gguf").string());
-        chunks = random_chunks(model.n_vocab, n_chunks, 1);
+        chunks = random_chunks(model.n_vocab, n_chunks, n_ctx, 1);
     }
 };
 
@@ -106,7 +98,7 @@ std::vector<float> logits(const Fixture& f, const Rounded& rounded) {
     std::vector<float> all;
     Walk walk{{n_ctx, 1}, nullptr, {}, "", {}};
     walk.on_logits = [&](int64_t, std::span<const float> chunk) { all.insert(all.end(), chunk.begin(), chunk.end()); };
-    walk_model(f.model, weights, random_chunks(f.model.n_vocab, 4, 99), walk);
+    walk_model(f.model, weights, random_chunks(f.model.n_vocab, 4, n_ctx, 99), walk);
     return all;
 }
 

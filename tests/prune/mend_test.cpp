@@ -7,6 +7,7 @@
 
 #include "compress/sensitivity.h"
 #include "prune/pruned_file.h"
+#include "support/some_chunks.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 
@@ -14,15 +15,6 @@ namespace ech0 {
 namespace {
 
 constexpr int64_t n_ctx = 48;
-
-Chunks random_chunks(int64_t n_vocab, int64_t n_chunks, unsigned seed) {
-    std::mt19937 random(seed);
-    Chunks chunks(static_cast<size_t>(n_chunks));
-    for (auto& chunk : chunks)
-        for (int64_t i = 0; i < n_ctx; i++)
-            chunk.push_back(static_cast<int32_t>(random() % static_cast<unsigned>(n_vocab)));
-    return chunks;
-}
 
 using Mended = std::map<std::string, std::vector<std::byte>>;
 
@@ -49,7 +41,7 @@ struct Fixture {
     }
     Mended mend_it(const Structure& structure, const Model& cut, int n_threads = 1, bool spilled = false) const {
         const Source original(model), pruned(cut);
-        const Chunks chunks = random_chunks(model.n_vocab, 24, 1);
+        const Chunks chunks = random_chunks(model.n_vocab, 24, n_ctx, 1);
         Mended mended;
         MendJob job{original,
                     pruned,
@@ -65,7 +57,7 @@ struct Fixture {
     }
     /// Mean KL on text that the repair did not see.
     double kl_of(const Model& candidate) const {
-        const Chunks chunks = random_chunks(model.n_vocab, 4, 99);
+        const Chunks chunks = random_chunks(model.n_vocab, 4, n_ctx, 99);
         const Source a(model), b(candidate);
         const auto logits = [&](const Model& m, const Source& s) {
             std::vector<float> all;
