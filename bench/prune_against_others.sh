@@ -4,9 +4,9 @@
 #
 #   bench/prune_against_others.sh MODEL-f16.gguf TEXT.txt "10 20 30"
 #
-# Shares are percent of the weights outside embedding and output. KL divergence to the original and perplexity by
-# llama-perplexity on TEXT, which calibration never saw. Environment: ECH0, PEERS, CHUNKS (16) of 512 tokens, THREADS,
-# TOKENS (12288) of calibration, WORK, CSV.
+# Shares are percent of the weights outside embedding and output. KL divergence to the original, and by how much
+# perplexity is more than the original's, by llama-perplexity on TEXT, which calibration never saw.
+# Environment: ECH0, PEERS, CHUNKS (16) of 512 tokens, THREADS, TOKENS (12288) of calibration, WORK, CSV.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -eq 3 ] || { sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
@@ -15,7 +15,7 @@ ech0=${ECH0:-build/ech0} peers=${PEERS:-build/peers} chunks=${CHUNKS:-16} thread
 work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
 csv=${CSV:-bench/results/prune-$(basename "$model" .gguf).csv}; mkdir -p "$(dirname "$csv")"
 perplexity() { "$peers/llama-perplexity" -m "$1" -f "$text" -t "$threads" --kl-divergence --kl-divergence-base "$work/original.kld" 2>&1; }
-figures() { perplexity "$1" | awk '/Mean PPL\(Q\)/ { ppl = $4 } /Mean +KLD:/ { kl = $3 } END { if (kl == "") exit 1; printf "%s %s", kl, ppl }'; }
+figures() { perplexity "$1" | awk '/Mean PPL\(Q\)-PPL\(base\)/ { ppl = $4 } /Mean +KLD:/ { kl = $3 } END { if (kl == "") exit 1; printf "%s %s", kl, ppl }'; }
 
 [ -s "$work/original.kld" ] || "$peers/llama-perplexity" -m "$model" -f "$text" -t "$threads" --chunks "$chunks" --save-all-logits "$work/original.kld" > "$work/original.log" 2>&1
 n_layer=$("$ech0" inspect "$model" --json | sed -n 's/.*"n_layer": *\([0-9]*\).*/\1/p' | head -1)
@@ -30,8 +30,8 @@ if [ ! -s "$work/layers" ]; then
 fi
 { echo "# command: $0 $(basename "$model") $(basename "$text") \"$shares\"; commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown); $("$ech0" --version)"
   echo "# text sha256: $(sha256sum "$text" | cut -c1-64); $chunks chunks of 512; calibration ${TOKENS:-12288} tokens; $threads threads"
-  echo "share,method,bytes,kl,perplexity"; } > "$csv"
-printf '%-6s %-22s %12s %10s %12s\n' share method bytes KL perplexity
+  echo "share,method,bytes,kl,perplexity_more"; } > "$csv"
+printf '%-6s %-22s %12s %10s %12s\n' share method bytes KL "ppl more"
 row() { read -r kl ppl <<< "$(figures "$3")"; printf '%-6s %-22s %12d %10s %12s\n' "$1 %" "$2" "$(wc -c < "$3")" "$kl" "$ppl"; echo "$1,$2,$(wc -c < "$3"),$kl,$ppl" >> "$csv"; }
 for share in $shares; do
   for method in "ech0 repaired" "ech0 as cut" "magnitude"; do
