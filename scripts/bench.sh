@@ -25,3 +25,10 @@ IFS=, read -ra texts <<< "$TEXT"
 for type in Q2_K Q4_K IQ3_S; do
     "$build_dir/bench/rounding" "$models/smollm2-768-qwen2.gguf" "$type" 8 "plain feedback feedback,sequential,choose" "${texts[@]}" | tee "bench/results/rounding-$type.csv"
 done
+
+# Pruning beside magnitude and llama-quantize --prune-layers; compress under a memory limit, and its growth with layers.
+for model in smollm2-768-qwen2 smollm2-135m-f16; do
+    bench/prune_against_others.sh "$models/$model.gguf" "${texts[0]}" "10 20 30"
+done
+MAKE_RANDOM_MODEL="$build_dir/bench/make_random_model" bench/compress_memory.sh mistral:7b F16 3GiB "2 4 8" -- --type Q3_K
+MAKE_RANDOM_MODEL="$build_dir/bench/make_random_model" bench/compress_memory.sh qwen2.5:32b Q4_K 8GiB "2" -- --type Q3_K
