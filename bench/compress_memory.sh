@@ -24,7 +24,7 @@ for n in $layers; do
   model="$work/model-$n.gguf"
   [ -s "$model" ] || "$make_random_model" "$model" "$blueprint" "$type" "$n"
   "$ech0" compress "$model" -o "$work/out.gguf" --memory "$memory" --no-proof --fresh --effort 1 --json "$@" > "$work/out.json" 2> "$work/log" & pid=$!
-  while kill -0 "$pid" 2>/dev/null; do awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$pid/status" 2>/dev/null || true; sleep 1; done > "$work/own"
+  while kill -0 "$pid" 2>/dev/null; do awk '/^RssAnon/ { printf "%.0f\n", $2 * 1024 }' "/proc/$pid/status" 2>/dev/null || true; sleep 1; done > "$work/own"
   wait "$pid" || { tail -3 "$work/log" >&2; exit 1; }
   field() { sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p" "$work/out.json" | tail -1; }
   own=$(sort -n "$work/own" | tail -1)
