@@ -31,6 +31,6 @@ for n in $layers; do
   awk -v b="$blueprint" -v t="$type" -v n="$n" -v f="$(wc -c < "$model")" -v m="$memory" -v p="$(field predicted_peak_memory_bytes)" -v k="$(field peak_memory_bytes)" \
       -v o="$own" -v s="$(field seconds)" -v x="$*" -v commit="$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" -v csv="$csv" 'BEGIN { mib = 1048576
     printf "%-14s %6d %10.0f %10s %14.0f %10.0f %9.0f %9.0f\n", b, n, f / 1e6, m, p / mib, k / mib, o / mib, s
-    printf "%s,%s,%d,%d,%s,%d,%d,%d,%.0f,%s,%s\n", b, t, n, f, m, p, k, o, s, x, commit >> csv }'
+    printf "%s,%s,%d,%.0f,%s,%.0f,%.0f,%.0f,%.0f,%s,%s\n", b, t, n, f, m, p, k, o, s, x, commit >> csv }'
   rm -f "$work/out.gguf"; [ -n "${WORK:-}" ] || rm -f "$model"
 done
