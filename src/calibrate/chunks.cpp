@@ -45,4 +45,12 @@ Chunks spread_chunks(const Chunks& all, int64_t n) {
     return chosen;
 }
 
+Chunks probe_chunks(const Chunks& selection, int64_t n_tokens) {
+    Chunks pieces;
+    const auto each = std::max<size_t>(16, static_cast<size_t>(n_tokens) / selection.size());
+    for (const auto& chunk : selection)
+        pieces.emplace_back(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(each, chunk.size())));
+    return pieces;
+}
+
 }  // namespace ech0

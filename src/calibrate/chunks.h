@@ -25,4 +25,7 @@ CalibrationChunks cut_into_chunks(const Model& model, std::string_view text, int
 /// At most n of the chunks, evenly spread.
 Chunks spread_chunks(const Chunks& all, int64_t n);
 
+/// The beginning of each chunk, n_tokens together: short pieces from all over a text.
+Chunks probe_chunks(const Chunks& selection, int64_t n_tokens);
+
 }  // namespace ech0

@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "calibrate/moments.h"
+
 namespace ech0 {
 namespace {
 
@@ -38,7 +40,7 @@ Calibration gather_importance(const Model& model, const Weights& weights, const 
     std::unordered_map<std::string, Sums> sums;
     for (const Tensor& tensor : model.tensors) {
         if (tensor.shape.size() < 2 || !tensor.name.ends_with(".weight")) continue;
-        const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
+        const int64_t n_mat = n_mat_of(tensor);
         sums[tensor.name] = {std::vector<double>(static_cast<size_t>(n_mat * tensor.n_cols())),
                              std::vector<int64_t>(static_cast<size_t>(n_mat))};
     }

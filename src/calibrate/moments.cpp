@@ -40,8 +40,6 @@ int64_t kept_moments(int64_t n_mat, int64_t bytes_each, const MomentLimits& limi
     return n_mat > 1 && n_mat * bytes_each > limits.expert_bytes ? 1 : n_mat;
 }
 
-int64_t n_mat_of(const Tensor& tensor) { return tensor.shape.size() > 2 ? tensor.shape[2] : 1; }
-
 /// Groups whose moments fit into memory together, in order. One layer's always do; a model that can only be run whole
 /// has hundreds of inputs.
 std::vector<Groups> batches_of(const Groups& groups, const Model& model, const MomentLimits& limits) {
@@ -49,8 +47,7 @@ std::vector<Groups> batches_of(const Groups& groups, const Model& model, const M
     int64_t bytes = 0;
     for (const auto& group : groups) {
         const Tensor& tensor = *matrix_of(model, group.front());
-        const int64_t each = moment_bytes(column_ranges(tensor.n_cols(), limits.widest));
-        const int64_t mine = each * kept_moments(n_mat_of(tensor), each, limits);
+        const int64_t mine = moment_bytes(tensor, limits);
         if (!batches.back().empty() && bytes + mine > limits.together_bytes) {
             batches.emplace_back();
             bytes = 0;
@@ -104,6 +101,13 @@ std::vector<ColumnRange> column_ranges(int64_t n_cols, int64_t widest) {
         ranges.push_back({first, end - first});
     }
     return ranges;
+}
+
+int64_t n_mat_of(const Tensor& tensor) { return tensor.shape.size() > 2 ? tensor.shape[2] : 1; }
+
+int64_t moment_bytes(const Tensor& tensor, const MomentLimits& limits) {
+    const int64_t each = moment_bytes(column_ranges(tensor.n_cols(), limits.widest));
+    return each * kept_moments(n_mat_of(tensor), each, limits);
 }
 
 Moments::Moments(int64_t n_cols, int64_t n_mat, const MomentLimits& limits)

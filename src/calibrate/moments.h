@@ -31,6 +31,12 @@ struct MomentLimits {
 /// All columns, in equal parts (multiples of 256 where the width is one) of at most `widest`.
 std::vector<ColumnRange> column_ranges(int64_t n_cols, int64_t widest = MomentLimits().widest);
 
+/// Matrices in a tensor: 1, or the number of experts.
+int64_t n_mat_of(const Tensor& tensor);
+
+/// What the moments of this tensor's input take in memory.
+int64_t moment_bytes(const Tensor& tensor, const MomentLimits& limits);
+
 /// Moments of one input: per matrix that reads it (1, or experts) and per range of columns.
 class Moments {
 public:

@@ -202,15 +202,6 @@ std::vector<std::byte> probe_bytes(const Job& job, const TensorCosts& costs, dou
     return bytes;
 }
 
-/// Short pieces from all over the selection text, n_tokens together.
-Chunks probe_chunks(const Chunks& selection, int64_t n_tokens) {
-    Chunks pieces;
-    const auto each = std::max<size_t>(16, static_cast<size_t>(n_tokens) / selection.size());
-    for (const auto& chunk : selection)
-        pieces.emplace_back(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(each, chunk.size())));
-    return pieces;
-}
-
 /// KL per unit of local error, for every tensor that has a choice; 0 for the others.
 std::vector<double> gains(Job& job, const std::vector<TensorCosts>& costs, double target_bits) {
     const Effort effort = effort_of(job.options.effort);

@@ -31,8 +31,6 @@ int64_t plain_bytes(const Tensor& t) {
     return static_cast<int64_t>(ggml_row_size(plain_type(t), t.n_cols())) * t.n_rows();
 }
 
-int64_t n_mat_of(const Tensor& t) { return t.shape.size() > 2 ? t.shape[2] : 1; }
-
 int64_t loading_bytes(const Tensor& t) {
     return t.size_bytes + (ggml_is_quantized(static_cast<ggml_type>(t.type)) ? plain_bytes(t) : 0);
 }
@@ -70,14 +68,6 @@ SegmentMemory segment_memory(const MemoryNeeds& n, const SegmentRange& range) {
     return m;
 }
 
-/// One input's moments, in floats.
-int64_t moment_floats(const Tensor& t, const MomentLimits& limits) {
-    int64_t each = 0;
-    for (const ColumnRange& r : column_ranges(t.n_cols(), limits.widest)) each += r.n * r.n;
-    const int64_t n_mat = n_mat_of(t);
-    return n_mat > 1 && n_mat * each * float_bytes > limits.expert_bytes ? each : n_mat * each;
-}
-
 int64_t widest_range(const Tensor& t, const MomentLimits& limits) {
     int64_t widest = 0;
     for (const ColumnRange& r : column_ranges(t.n_cols(), limits.widest)) widest = std::max(widest, r.n);
@@ -87,20 +77,20 @@ int64_t widest_range(const Tensor& t, const MomentLimits& limits) {
 /// H read, and a metric of two matrices for each part of it.
 int64_t metric_bytes(const Tensor& t, const MomentLimits& limits) {
     const int64_t n = widest_range(t, limits);
-    return (3 * moment_floats(t, limits) + n * n) * float_bytes;
+    return 3 * moment_bytes(t, limits) + n * n * float_bytes;
 }
 
 /// One matrix in the last rounding: the moments of its input and what is made of them; its bytes as they are in the
 /// file and rounded (twice, for up and gate); and in a layer the half-precision matrix that they mean.
 int64_t rounding_bytes(const Model& model, const Tensor& t, const MomentLimits& limits) {
-    const int64_t n = widest_range(t, limits), moments = moment_floats(t, limits);
+    const int64_t n = widest_range(t, limits), moments = moment_bytes(t, limits);
     const int64_t stream = n_mat_of(t) == 1 && (t.name.ends_with("_output.weight") || t.name.ends_with("_down.weight"))
-                               ? model.n_embd * t.n_cols()
+                               ? model.n_embd * t.n_cols() * float_bytes
                                : 0;
     const int64_t both_parts = n_mat_of(t) == 1 ? 2 * (2 * moments + stream) : moments;
     const int64_t weights =
         t.name.starts_with("blk.") ? 2 * t.size_bytes + 2 * plain_bytes(t) : t.size_bytes + plain_bytes(t) / 2;
-    return (both_parts + 9 * n * n) * float_bytes + weights;
+    return both_parts + 9 * n * n * float_bytes + weights;
 }
 
 /// All stages but what they may spill.
@@ -118,7 +108,7 @@ int64_t stages_bytes(const MemoryNeeds& needs, const MomentLimits& limits, int m
         if (!is_compressible(t)) continue;
         metric = std::max(metric, metric_bytes(t, limits));
         probe = std::max(probe, metric_bytes(t, limits) + t.size_bytes + plain_bytes(t));
-        one_moment = std::max(one_moment, moment_floats(t, limits) * float_bytes);
+        one_moment = std::max(one_moment, moment_bytes(t, limits));
         rounding = std::max(rounding, rounding_bytes(needs.model, t, limits));
     }
     const int64_t walk = worst.weights + worst.buffers + worst.loading;

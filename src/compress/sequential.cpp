@@ -194,7 +194,7 @@ GroupMoments joined(Gathered parts) {
 Gathered gather(Layer& layer, const Group& group) {
     const SequentialJob& job = layer.job;
     const Tensor& tensor = *job.source.model().find(group.front());
-    const int64_t n_mat = tensor.shape.size() > 2 ? tensor.shape[2] : 1, n = tensor.n_cols();
+    const int64_t n_mat = n_mat_of(tensor), n = tensor.n_cols();
     const Stream stream = job.options.sequential && n_mat == 1 ? stream_of(job, group) : Stream::none;
     const bool hold = job.options.held_out && job.options.sequential && job.options.feedback && n_mat == 1;
     Gathered all{{Moments(n, n_mat, job.limits), {}, {}, 0}, {}};
@@ -336,7 +336,7 @@ void round_group(Layer& layer, const Group& group) {
     std::vector<RoundingOptions> settings;  // per range; the group's first tensor speaks for all
     for (size_t r = 0; r < ranges.size(); r++) settings.push_back(settings_for(job, *open.front(), gathered, r));
     GroupMoments moments = joined(std::move(gathered));
-    const int64_t n_mat = open.front()->shape.size() > 2 ? open.front()->shape[2] : 1;
+    const int64_t n_mat = n_mat_of(*open.front());
     for (int64_t matrix = 0; matrix < n_mat; matrix++)
         for (size_t r = 0; r < ranges.size(); r++) {
             const InputMoments here = moments.take(matrix, r);
@@ -356,12 +356,6 @@ void round_group(Layer& layer, const Group& group) {
             layer.ours.set(open[t]->name, half_precision(job.type(*open[t]), rounded[t], *open[t]));
         job.take(*open[t], rounded[t]);
         job.source.release(*open[t]);
-    }
-}
-
-void advance(const Layer& layer, Segment& segment, HiddenStates& hidden) {
-    for (size_t c = 0; c < hidden.size(); c++) {
-        hidden.put(c, segment.run(layer.input(hidden, c)));
     }
 }
 
@@ -398,8 +392,8 @@ void round_sequentially(const SequentialJob& job) {
             round_group(layer, group);
         if (range.with_head) break;
         std::future<void> advanced =
-            std::async(std::launch::async, [&] { advance(layer, layer.original, in_original); });
-        if (both) advance(layer, layer.ours, in_ours);
+            std::async(std::launch::async, [&] { advance(layer.original, job.chunks, in_original); });
+        if (both) advance(layer.ours, job.chunks, in_ours);
         advanced.get();
     }
 }

@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "base/matrix.h"
+#include "compress/held_out.h"
 #include "ech0/error.h"
 #include "runtime/ggml_types.h"
 #include "runtime/look.h"
@@ -19,12 +20,11 @@ namespace {
 constexpr size_t held_every = 4;
 
 /// Sums over tokens, then means.
-struct Fit {
-    Matrix h, c, s;  // [n_kept, n_kept], [n, n_kept], [n_out, n_kept]
+struct Fit : InputMoments {  // h [n_kept, n_kept], c [n, n_kept], s [n_out, n_kept]
     double n_tokens = 0;
 
     Fit(int64_t n, int64_t n_kept, int64_t n_out)
-        : h(Matrix::Zero(n_kept, n_kept)), c(Matrix::Zero(n, n_kept)), s(Matrix::Zero(n_out, n_kept)) {}
+        : InputMoments{Matrix::Zero(n_kept, n_kept), Matrix::Zero(n, n_kept), Matrix::Zero(n_out, n_kept)} {}
 
     void finish() {
         const auto share = static_cast<float>(1 / std::max(1.0, n_tokens));
@@ -54,18 +54,12 @@ Matrix fitted(const Matrix& w, const Matrix& kept, const Fit& m, const Settings&
     return kept + llt.solve(wanted.transpose()).transpose();
 }
 
-/// mean |W x + r - A y|^2 less what does not depend on A.
-double error_of(const Matrix& w, const Matrix& a, const Fit& m) {
-    const Matrix target = w * m.c + m.s;
-    return (a * m.h - 2 * target).cwiseProduct(a).cast<double>().sum();
-}
-
 Settings choose(const Matrix& w, const Matrix& kept, const Fit& most, const Fit& held) {
     Settings best;
     if (held.n_tokens == 0) return best;
     double least = std::numeric_limits<double>::infinity();
     const auto try_one = [&](const Settings& by) {
-        const double error = error_of(w, fitted(w, kept, most, by), held);
+        const double error = output_error(w, fitted(w, kept, most, by), held);
         if (error < least) least = error, best = by;
     };
     for (const float ridge : {0.01F, 0.05F, 0.2F})
@@ -141,11 +135,6 @@ void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
     job.take(ours, bytes);
 }
 
-void advance(const MendJob& job, Segment& segment, HiddenStates& hidden) {
-    for (size_t c = 0; c < hidden.size(); c++)
-        hidden.put(c, segment.run(input_of(segment.range(), job.chunks, hidden, c)));
-}
-
 }  // namespace
 
 void mend(const MendJob& job) {
@@ -161,7 +150,7 @@ void mend(const MendJob& job) {
         if (job.progress) job.progress("repair", static_cast<int64_t>(i), static_cast<int64_t>(ranges.size()));
         for (; next < source_layer(ranges[i].first); next++) {  // layers that were cut out
             Segment gone(model, {next, next, false, false}, plain, options);
-            advance(job, gone, in_original);
+            advance(gone, job.chunks, in_original);
         }
         const int64_t last = source_layer(ranges[i].last);
         const SegmentRange was{next, last, false, false}, is{ranges[i].first, ranges[i].last, false, false};
@@ -172,8 +161,8 @@ void mend(const MendJob& job) {
                 const Tensor* const original = model.find(fmt::format("blk.{}.{}", source_layer(j), part));
                 if (ours != nullptr && original != nullptr) mend_matrix(pair, *original, *ours);
             }
-        advance(job, pair.original, in_original);
-        advance(job, pair.ours, in_ours);
+        advance(pair.original, job.chunks, in_original);
+        advance(pair.ours, job.chunks, in_ours);
         next = last + 1;
     }
 }

@@ -194,12 +194,8 @@ void measure_gains(Job& job, std::vector<CutCurve>& curves, double share) {
         from_float(plain_type(t), a.data(), bytes.data(), a.size());
         return bytes;
     };
-    const auto each = std::max<size_t>(16, static_cast<size_t>(job.options.probe_tokens) / job.judged.size());
-    Chunks pieces;
-    for (const auto& chunk : job.judged)
-        pieces.emplace_back(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(each, chunk.size())));
-    for (const Disturbance& d :
-         measure_disturbances(job.source, pieces, tensors, disturb, job.n_threads, job.progress)) {
+    for (const Disturbance& d : measure_disturbances(job.source, probe_chunks(job.judged, job.options.probe_tokens),
+                                                     tensors, disturb, job.n_threads, job.progress)) {
         CutCurve& curve = *by_tensor.at(d.tensor);
         const double error = curve.steps[probe_step(curve, share)].error;
         curve.gain = error > 0 ? d.kl_divergence / error : 0;
@@ -228,15 +224,19 @@ double divergence(const Job& job, const std::vector<std::vector<float>>& referen
     return sum / static_cast<double>(n);
 }
 
-/// Weights outside the layers stay; of those in them this many are to go.
+/// Weights in the layers; those outside, embedding and output, stay.
+int64_t params_inside(const Model& model) {
+    int64_t inside = 0;
+    for (const Tensor& t : model.tensors) inside += t.name.starts_with("blk.") ? t.n_elements : 0;
+    return inside;
+}
+
+/// Of the weights in the layers this many are to go.
 int64_t params_to_remove(const Job& job) {
     const PruneOptions& o = job.options;
-    int64_t outside = 0, bytes = 0;
-    for (const Tensor& t : job.model.tensors) {
-        if (!t.name.starts_with("blk.")) outside += t.n_elements;
+    int64_t bytes = 0;
+    for (const Tensor& t : job.model.tensors)
         bytes += static_cast<int64_t>(ggml_row_size(plain_type(t), t.n_cols())) * t.n_rows();
-    }
-    const int64_t inside = job.model.n_params - outside;
     if (o.budget_bytes > 0) {
         const int64_t head = job.model.size_bytes - job.model.tensor_bytes;
         const int64_t over = bytes + head - o.budget_bytes;
@@ -245,7 +245,7 @@ int64_t params_to_remove(const Job& job) {
                                          job.model.files.front().string(), format_disk(bytes + head)));
         return over / static_cast<int64_t>(sizeof(ggml_fp16_t)) + 1;
     }
-    return static_cast<int64_t>(o.remove_share * static_cast<double>(inside));
+    return static_cast<int64_t>(o.remove_share * static_cast<double>(params_inside(job.model)));
 }
 
 std::vector<PrunedLayer> layers_of(const Model& model, const Structure& structure) {
@@ -294,11 +294,9 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     // What could go, and what it would cost.
     gather_moments(model, job.source.as_f16(), job.chunks, options.n_ctx, job.n_threads, job.moments, progress);
     const int64_t to_remove = params_to_remove(job);
-    int64_t inside = 0;
-    for (const Tensor& t : model.tensors) inside += t.name.starts_with("blk.") ? t.n_elements : 0;
     std::vector<CutCurve> curves = local_curves(job);
     if (options.score == UnitScore::measured)
-        measure_gains(job, curves, static_cast<double>(to_remove) / static_cast<double>(inside));
+        measure_gains(job, curves, static_cast<double>(to_remove) / static_cast<double>(params_inside(model)));
     else
         for (CutCurve& curve : curves) curve.gain = 1;
     const Choice choice = choose_units(model, curves, to_remove);

@@ -25,6 +25,10 @@ SegmentInput input_of(const SegmentRange& range, const Chunks& chunks, const Hid
     return range.from_tokens ? SegmentInput{chunks[c], {}} : SegmentInput{{}, hidden[c]};
 }
 
+void advance(Segment& segment, const Chunks& chunks, HiddenStates& hidden) {
+    for (size_t c = 0; c < chunks.size(); c++) hidden.put(c, segment.run(input_of(segment.range(), chunks, hidden, c)));
+}
+
 void walk_model(const Model& model, const Weights& weights, const Chunks& chunks, const Walk& walk) {
     const std::vector<SegmentRange> ranges = split_into_segments(model);
     HiddenStates hidden(walk.spill);

@@ -33,6 +33,9 @@ void walk_model(const Model& model, const Weights& weights, const Chunks& chunks
 /// What enters a segment for chunk c: its tokens, or the hidden states that the segment before gave.
 SegmentInput input_of(const SegmentRange& range, const Chunks& chunks, const HiddenStates& hidden, size_t c);
 
+/// Run all chunks through a segment: its outputs take the place of what entered it.
+void advance(Segment& segment, const Chunks& chunks, HiddenStates& hidden);
+
 /// What enters the first segment: the chunk's tokens, or their embeddings where layers are run one by one.
 HiddenStates enter(const Model& model, const Weights& weights, const Chunks& chunks,
                    const std::shared_ptr<Spill>& spill = nullptr);
