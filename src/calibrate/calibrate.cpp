@@ -33,8 +33,12 @@ Calibration calibrate_moments(const Model& model, const CalibrationText& text, c
         all.statistics, options.n_tokens > 0 ? std::max<int64_t>(1, options.n_tokens / options.n_ctx) : n_all);
     const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
     MomentStore store(folder);
-    if (store.of() && (store.of()->source_sha256 != source_sha256 || store.of()->text_sha256 != text.sha256))
-        throw UsageError(folder.string() + ": has the moments of another model or text; name another folder");
+    const int64_t n_tokens = static_cast<int64_t>(chunks.size()) * options.n_ctx;
+    if (store.of() && (store.of()->source_sha256 != source_sha256 || store.of()->text_sha256 != text.sha256 ||
+                       store.of()->n_tokens != n_tokens || store.of()->n_ctx != options.n_ctx))
+        throw UsageError(
+            folder.string() +
+            ": has the moments of another model or text, or of other --tokens or --ctx; name another folder");
     const int n_threads = options.n_threads > 0 ? options.n_threads : default_threads();
     Calibration calibration = gather_moments(model, source.as_f16(), chunks, options.n_ctx, n_threads, store, progress);
     calibration.source_sha256 = source_sha256;

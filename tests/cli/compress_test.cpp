@@ -186,6 +186,12 @@ TEST_CASE("moments that calibrate gathered are taken instead of gathering them, 
     REQUIRE_MESSAGE(taken.status == 0, taken.err);
     CHECK(nlohmann::json::parse(taken.out)["output"]["sha256"] == nlohmann::json::parse(own.out)["output"]["sha256"]);
 
+    const Finished less = run_ech0({"calibrate", "tiny.gguf", "--moments", "moments", "--ctx", "64", "--calibration",
+                                    "text.txt", "--tokens", "128"},
+                                   f.here);
+    CHECK(less.status == 2);
+    CHECK(less.err.find("name another folder") != std::string::npos);
+
     TinyModel other;
     other.seed = 2;
     write_tiny_model(other, f.folder / "tiny.gguf");

@@ -41,7 +41,7 @@ TEST_CASE("a 32B model fits under 8 GiB, whatever the text") {
     }
 }
 
-TEST_CASE("too little memory is refused with what is needed, which is then enough") {
+TEST_CASE("too little memory is refused with what is needed") {
     const Shape mistral("mistral:7b");
     CHECK_THROWS_AS(plan_memory(needs_of(mistral), gib / 4), UsageError);
     try {
