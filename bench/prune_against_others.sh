@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What is left of a model after pruning: ech0's cut with and without repair, the usual magnitude baseline, and
-# llama-quantize --prune-layers with the layers that hurt least one by one.
+# What is left of a model after pruning: ech0's cut repaired, with biases alone and as it is; FLAP's score with biases
+# (ours, which take in what earlier layers lost: kinder to it than its own); magnitude; and llama-quantize
+# --prune-layers with the layers that hurt least one by one.
 #
 #   bench/prune_against_others.sh MODEL-f16.gguf TEXT.txt "10 20 30"
 #
@@ -9,7 +10,7 @@
 # Environment: ECH0, PEERS, CHUNKS (16) of 512 tokens, THREADS, TOKENS (12288) of calibration, WORK, CSV.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -eq 3 ] || { sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
+[ $# -eq 3 ] || { sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
 model=$1 text=$2 shares=$3
 ech0=${ECH0:-build/ech0} peers=${PEERS:-build/peers} chunks=${CHUNKS:-16} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
 work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
@@ -34,8 +35,14 @@ fi
 printf '%-6s %-22s %12s %10s %12s\n' share method bytes KL "ppl more"
 row() { read -r kl ppl <<< "$(figures "$3")"; printf '%-6s %-22s %12d %10s %12s\n' "$1 %" "$2" "$(wc -c < "$3")" "$kl" "$ppl"; echo "$1,$2,$(wc -c < "$3"),$kl,$ppl" >> "$csv"; }
 for share in $shares; do
-  for method in "ech0 repaired" "ech0 as cut" "magnitude"; do
-    case $method in "ech0 repaired") options=() ;; "ech0 as cut") options=(--no-repair) ;; *) options=(--no-repair --score magnitude) ;; esac
+  for method in "ech0 repaired" "ech0 with biases" "ech0 as cut" "FLAP" "magnitude"; do
+    case $method in
+      "ech0 repaired") options=() ;;
+      "ech0 with biases") options=(--repair bias) ;;
+      "ech0 as cut") options=(--repair off) ;;
+      FLAP) options=(--score flap --repair bias) ;;
+      magnitude) options=(--score magnitude --repair off) ;;
+    esac
     "$ech0" prune "$model" --remove "$share%" -o "$work/pruned.gguf" --threads "$threads" --tokens "${TOKENS:-12288}" --keep-work --json "${options[@]}" > "$work/$share-${method// /-}.json" 2> "$work/log" || { tail -3 "$work/log" >&2; exit 1; }
     row "$share" "$method" "$work/pruned.gguf"
   done

@@ -19,6 +19,17 @@ double parse_bits_per_weight(std::string_view text);
 /// @throws UsageError if the text is no number or lies outside (0, 1)
 double parse_share(std::string_view text);
 
+/// How much of something is to go.
+struct Amount {
+    enum class Of { nothing, units, weights, share };
+    Of of = Of::nothing;
+    double value = 0;
+};
+
+/// `3` (units), `300M` or `2B` (weights: K, M, B), `20%` or `0.2` (a share).
+/// @throws UsageError if the text is none of these, or not above 0, or a share of all or more
+Amount parse_amount(std::string_view text);
+
 /// Memory, in GiB (2^30) or MiB below one GiB: "17.76 GiB".
 std::string format_memory(int64_t bytes);
 

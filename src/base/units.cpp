@@ -122,6 +122,23 @@ double parse_share(std::string_view text) {
     return share;
 }
 
+Amount parse_amount(std::string_view text) {
+    const std::string lower = lower_trimmed(text);
+    const Decimal number = split_decimal(lower);
+    const double value = value_of(number);
+    const std::string_view rest = number.rest;
+    Amount amount{Amount::Of::units, value};
+    if (rest == "k" || rest == "m" || rest == "b")
+        amount = {Amount::Of::weights, value * (rest == "k" ? 1e3 : rest == "m" ? 1e6 : 1e9)};
+    else if (rest == "%" || !number.fraction.empty())
+        amount = {Amount::Of::share, rest == "%" ? value / 100 : value};
+    const bool known = rest.empty() || rest == "%" || amount.of == Amount::Of::weights;
+    if (number.whole.empty() || !known || value <= 0 || (amount.of == Amount::Of::share && amount.value >= 1))
+        throw UsageError(fmt::format("'{}' is no amount to remove: write 3 (so many), 300M or 2B (weights), or 20%",
+                                     printable(text)));
+    return amount;
+}
+
 double parse_bits_per_weight(std::string_view text) {
     const std::string lower = lower_trimmed(text);
     const Decimal number = split_decimal(lower);

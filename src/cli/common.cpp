@@ -83,6 +83,10 @@ CLI::Option* add_share(CLI::App* command, const std::string& name, double& share
     return add_parsed(command, name, share, parse_share, "SHARE", help);
 }
 
+CLI::Option* add_amount(CLI::App* command, const std::string& name, Amount& amount, const std::string& help) {
+    return add_parsed(command, name, amount, parse_amount, "AMOUNT", help);
+}
+
 void print(std::string_view text) {
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
     if (written) return;

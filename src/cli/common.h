@@ -9,6 +9,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "ech0/units.h"
+
 namespace ech0 {
 
 // What a command may return; see STYLE.md, "CLI manners".
@@ -42,6 +44,8 @@ CLI::Option* add_size(CLI::App* command, const std::string& name, int64_t& bytes
 CLI::Option* add_bits(CLI::App* command, const std::string& name, double& bits_per_weight, const std::string& help);
 /// An option whose value is a share of a whole: 0.6, 60%.
 CLI::Option* add_share(CLI::App* command, const std::string& name, double& share, const std::string& help);
+/// An option whose value is how much is to go: 3, 300M, 20%.
+CLI::Option* add_amount(CLI::App* command, const std::string& name, Amount& amount, const std::string& help);
 
 /// Write a result to stdout.
 /// @throws ClosedPipe if nobody reads any more; FileError if it can't be written (a full disk behind a redirection)

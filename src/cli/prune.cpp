@@ -1,11 +1,15 @@
 #include "prune/prune.h"
 
+#include <charconv>
 #include <map>
 #include <memory>
+
+#include "base/text.h"
 
 #include "cli/calibration_options.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "ech0/error.h"
 #include "report/prune.h"
 
 namespace ech0 {
@@ -15,14 +19,30 @@ struct Arguments {
     std::string model;
     CalibrationArguments text;
     PruneOptions options;
-    bool no_repair = false, json = false;
+    std::vector<std::string> untouched;
+    bool json = false;
 };
+
+/// "0-3", "29": layers that stay.
+void add_layers(const std::string& text, std::set<int64_t>& layers) {
+    int64_t first = 0, last = 0;
+    const char* const end = text.data() + text.size();
+    auto [at, error] = std::from_chars(text.data(), end, first);
+    last = first;
+    if (error == std::errc() && at != end && *at == '-') {
+        const auto rest = std::from_chars(at + 1, end, last);
+        at = rest.ptr, error = rest.ec;
+    }
+    if (error != std::errc() || at != end || first < 0 || last < first || last > 100'000)
+        throw UsageError("--keep-layers: '" + printable(text) + "' is no layer and no range of layers: 0-3,29");
+    for (int64_t i = first; i <= last; i++) layers.insert(i);
+}
 
 int prune(const Arguments& arguments) {
     const Model model = read_model(arguments.model);
     ProgressLine progress;
     PruneOptions options = arguments.options;
-    options.repair = !arguments.no_repair;
+    for (const std::string& text : arguments.untouched) add_layers(text, options.untouched);
     options.text = calibration_text(model, arguments.text, options.n_threads, progress.callback());
     const Pruning pruning = prune(model, options, progress.callback());
     print(arguments.json ? json_text(prune_json(pruning)) : prune_text(pruning));
@@ -33,25 +53,39 @@ int prune(const Arguments& arguments) {
 
 void add_prune(CommandLine& line) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command =
-        add_command(line, "prune", "cut away heads and feed-forward channels where it hurts least, and repair the rest",
-                    "  ech0 prune model-f16.gguf --remove 20% -o smaller.gguf\n"
-                    "  ech0 prune model-f16.gguf --size 10GB -o smaller.gguf\n"
-                    "  ech0 prune model-f16.gguf --remove 10% --no-repair -o cut.gguf     what the repair is worth",
-                    [arguments] { return prune(*arguments); });
+    CLI::App* const command = add_command(
+        line, "prune", "cut away layers, heads and feed-forward channels where it hurts least; repair the rest",
+        "  ech0 prune model-f16.gguf --remove 20% -o smaller.gguf\n"
+        "  ech0 prune model-f16.gguf --size 10GB -o smaller.gguf\n"
+        "  ech0 prune model-f16.gguf --heads 2B --ffn 3B --layers 1.5B -o smaller.gguf     kind by kind\n"
+        "  ech0 prune model-f16.gguf --remove 10% --repair off -o cut.gguf       what the repair is worth",
+        [arguments] { return prune(*arguments); });
     PruneOptions& options = arguments->options;
     add_model(command, arguments->model);
-    add_share(command, "--remove", options.remove_share, "share of the weights outside embedding and output: 20%");
+    add_amount(command, "--remove", options.remove, "of the weights outside embedding and output: 20%, 300M");
     add_size(command, "--size", options.budget_bytes, "or the size of the file, its matrices in half precision: 10GB");
-    command->add_option("-o,--output", options.out, "the file to write, of architecture deci")
+    add_amount(command, "--heads", options.kv_heads, "or kind by kind: KV heads with their query heads: 12, 2B, 20%");
+    add_amount(command, "--ffn", options.channels, "feed-forward channels: 4096, 3B, 20%");
+    add_amount(command, "--layers", options.whole_layers, "whole layers: 3, 1.5B, 10%");
+    command->add_option("--keep-layers", arguments->untouched, "layers that stay as they are: 0-3,29")
+        ->delimiter(',')
+        ->type_name("LIST");
+    command->add_option("-o,--output", options.out, "the file to write, of architecture llama or deci")
         ->required()
         ->type_name("FILE");
     command->add_flag("--fine", options.fine,
                       "feed-forward channels in steps of 32, not of 256: closer, but rows that k-quants do not fit");
-    command->add_flag("--no-repair", arguments->no_repair, "leave the matrices that stay as they were");
-    const std::map<std::string, UnitScore> scores = {{"measured", UnitScore::measured},
-                                                     {"magnitude", UnitScore::magnitude}};
-    command->add_option("--score", options.score, "what decides which go: measured; magnitude, the usual baseline")
+    const std::map<std::string, Repair> repairs = {
+        {"off", Repair::off}, {"bias", Repair::bias}, {"full", Repair::full}};
+    command
+        ->add_option("--repair", options.repair, "fit what stays to the original's output: off, bias, full (default)")
+        ->transform(CLI::CheckedTransformer(repairs))
+        ->type_name("NAME");
+    const std::map<std::string, UnitScore> scores = {
+        {"measured", UnitScore::measured}, {"magnitude", UnitScore::magnitude}, {"flap", UnitScore::flap}};
+    command
+        ->add_option("--score", options.score,
+                     "what decides which go: measured (default); magnitude and flap, for comparison")
         ->transform(CLI::CheckedTransformer(scores))
         ->type_name("NAME");
     add_calibration(command, arguments->text);

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 
 #include "base/process.h"
@@ -15,6 +14,7 @@
 #include "calibrate/chunks.h"
 #include "calibrate/moments.h"
 #include "compress/gguf_writer.h"
+#include "compress/judge.h"
 #include "compress/memory_plan.h"
 #include "compress/rounding.h"
 #include "compress/search.h"
@@ -268,34 +268,14 @@ struct PlannedModel {
     }
 };
 
-/// Logits of the original on the chunks that plans are compared on.
-FloatArrays reference_logits(Job& job, const Chunks& chunks) {
-    FloatArrays logits(job.spill);
-    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "original", job.progress, job.spill};
-    walk.on_logits = [&](int64_t c, std::span<const float> l) {
-        check_logits(l, job.model.n_vocab, job.n_threads);
-        logits.put(static_cast<size_t>(c), l);
-    };
-    walk_model(job.model, job.source.as_stored(), chunks, walk);
-    return logits;
-}
-
 /// KL per position of one version of the model, kept under `name`.
-std::vector<double> measure(Job& job, const Weights& weights, const std::string& name, const Chunks& chunks,
-                            const FloatArrays& reference) {
+std::vector<double> measure(Job& job, const Judge& judge, const Weights& weights, const std::string& name) {
     if (const auto known = job.work.find_text(name); known && known->size() % sizeof(double) == 0) {
         std::vector<double> kl(known->size() / sizeof(double));
         std::memcpy(kl.data(), known->data(), known->size());
         return kl;
     }
-    std::vector<double> kl;
-    Walk walk{{job.options.n_ctx, job.n_threads}, nullptr, {}, "measure", job.progress, job.spill};
-    walk.on_logits = [&](int64_t c, std::span<const float> logits) {
-        const std::vector<double> part =
-            kl_per_position(reference[static_cast<size_t>(c)], logits, job.model.n_vocab, job.n_threads);
-        kl.insert(kl.end(), part.begin(), part.end());
-    };
-    walk_model(job.model, weights, chunks, walk);
+    const std::vector<double> kl = judge.kl(job.model, weights);
     job.work.put_text(name, std::string(reinterpret_cast<const char*>(kl.data()), kl.size() * sizeof(double)));
     return kl;
 }
@@ -307,10 +287,9 @@ std::string types_key(const PlannedModel& planned) {
     return sha256(key).substr(0, 16);
 }
 
-std::vector<double> measure_plan(Job& job, const PlannedModel& planned, const Chunks& chunks,
-                                 const FloatArrays& reference) {
-    const std::string name = fmt::format("trial-{}-{}", chunks.size(), types_key(planned));
-    std::vector<double> kl = measure(job, planned.weights(), name, chunks, reference);
+std::vector<double> measure_plan(Job& job, const Judge& judge, const PlannedModel& planned) {
+    const std::string name = fmt::format("trial-{}-{}", judge.chunks().size(), types_key(planned));
+    std::vector<double> kl = measure(job, judge, planned.weights(), name);
     job.work.trim(4 * job.model.size_bytes, [&](const std::string& piece) {
         for (size_t i = 0; i < planned.choice.size(); i++)
             if (piece == Workspace::piece_name(*planned.costs[i].tensor, planned.type(i))) return true;
@@ -335,15 +314,13 @@ Plan plan_of(const std::vector<TensorCosts>& costs, const std::vector<double>& g
     return plan;
 }
 
-/// What plans are compared by: chunks that calibration did not see, and the original's logits there.
-struct Judge {
-    Chunks chunks;
-    FloatArrays reference;
-
-    explicit Judge(Job& job)
-        : chunks(spread_chunks(job.chunks.selection, effort_of(job.options.effort).selection_chunks)),
-          reference(reference_logits(job, chunks)) {}
-};
+/// What plans are compared by: chunks that calibration did not see.
+Judge make_judge(const Job& job) {
+    return {job.model,
+            job.source.as_stored(),
+            spread_chunks(job.chunks.selection, effort_of(job.options.effort).selection_chunks),
+            {job.options.n_ctx, job.n_threads, job.progress, job.spill}};
+}
 
 /// A plan, and the ways of storing each tensor that it chose from.
 struct Planned {
@@ -352,7 +329,7 @@ struct Planned {
     std::vector<int32_t> choice;
 };
 
-Planned make_plan(Job& job, Judge& judge, int64_t tensor_budget, int64_t alignment) {
+Planned make_plan(Job& job, const Judge& judge, int64_t tensor_budget, int64_t alignment) {
     const Effort effort = effort_of(job.options.effort);
     const double target_bits = 8.0 * static_cast<double>(tensor_budget) / static_cast<double>(job.model.n_params);
     Planned result;
@@ -363,7 +340,7 @@ Planned make_plan(Job& job, Judge& judge, int64_t tensor_budget, int64_t alignme
     SearchProblem problem{result.costs, gain, tensor_budget, alignment, effort.rounds, {}, job.progress};
     if (effort.rounds > 0)
         problem.measure = [&](const std::vector<int32_t>& choice) {
-            return measure_plan(job, PlannedModel{job, result.costs, choice}, judge.chunks, judge.reference);
+            return measure_plan(job, judge, PlannedModel{job, result.costs, choice});
         };
     const SearchResult found = search_plan(problem);
     result.choice = found.choice;
@@ -443,12 +420,8 @@ private:
     std::vector<std::string> notes_;
 };
 
-double mean_of(const std::vector<double>& values) {
-    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
 /// Round for good, measure, and write; the better of the two roundings where both were measured.
-void finish(Job& job, Judge& judge, Planned& planned, Provenance provenance, Artifact& artifact) {
+void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenance, Artifact& artifact) {
     const PlannedModel by_itself{job, planned.costs, planned.choice};
     FinalModel final_model(job, by_itself);
     Plan& plan = planned.plan;
@@ -456,8 +429,7 @@ void finish(Job& job, Judge& judge, Planned& planned, Provenance provenance, Art
     // A model that cannot be run in parts would have to be run whole for each of its matrices.
     const bool in_parts = !split_into_segments(job.model).front().from_tokens;
     if (in_parts) final_model.round();
-    plan.measured_kl =
-        mean_of(measure(job, final_model.weights(), final_model.trial_name(), judge.chunks, judge.reference));
+    plan.measured_kl = mean_of(measure(job, judge, final_model.weights(), final_model.trial_name()));
     const bool keep = before == 0 || plan.measured_kl < before;
     for (const std::string& note : final_model.notes()) plan.tried.push_back({note, true, 0});
     plan.tried.push_back({in_parts ? "rounding layer after layer, fitted to the original's output"
@@ -513,7 +485,7 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     job.calibration = statistics(job);
     const Provenance provenance = provenance_of(job, budget);
     const GgufHead head(model, stored_types(model), provenance);
-    Judge judge(job);
+    const Judge judge = make_judge(job);
     Planned planned = options.type.empty() ? make_plan(job, judge, budget - head.head_bytes(), head.padded(1))
                                            : one_type_plan(job, offered_type(options.type));
     planned.plan.budget_bytes = budget;

@@ -13,9 +13,9 @@ namespace {
 // KL that stands for "this model no longer computes": larger than any real one (log of a vocabulary of 10^6 is 14).
 constexpr double broken_kl = 1000;
 
-/// A copy of the hidden states that carries one tensor's disturbance.
+/// A copy of the hidden states that carries one group's disturbance.
 struct Branch {
-    size_t tensor = 0;  // index into the tensors measured
+    size_t group = 0;  // index into the groups measured
     HiddenStates hidden;
 };
 
@@ -23,7 +23,7 @@ struct Branch {
 struct Probe {
     const Source& source;
     const Chunks& chunks;
-    const std::vector<const Tensor*>& tensors;
+    const std::vector<TensorGroup>& groups;
     const std::function<std::vector<std::byte>(const Tensor&)>& disturb;
     int n_threads;
     std::shared_ptr<Spill> spill;
@@ -74,11 +74,11 @@ bool starts_in(const Tensor& tensor, const SegmentRange& range) {
 
 /// A disturbed embedding enters as other hidden states; where it is the output too, the head must be disturbed as well.
 void start_embedding_branch(const Probe& probe, std::vector<Branch>& branches) {
-    for (size_t t = 0; t < probe.tensors.size(); t++) {
-        const Tensor& tensor = *probe.tensors[t];
+    for (size_t g = 0; g < probe.groups.size(); g++) {
+        const Tensor& tensor = *probe.groups[g].front();
         if (tensor.name != "token_embd.weight") continue;
         const std::vector<std::byte> bytes = probe.disturb(tensor);
-        Branch branch{t, HiddenStates(probe.spill)};
+        Branch branch{g, HiddenStates(probe.spill)};
         for (size_t c = 0; c < probe.chunks.size(); c++)
             branch.hidden.put(c, embed(probe.source.model(), plain_type(tensor), bytes, probe.chunks[c]));
         branches.push_back(std::move(branch));
@@ -97,26 +97,26 @@ void pass_segment(Probe& probe, const SegmentRange& range, HiddenStates& origina
         }
     for (Branch& branch : branches) {
         check_interrupt();
-        const Tensor& tensor = *probe.tensors[branch.tensor];
+        const Tensor& tensor = *probe.groups[branch.group].front();
         const bool head_too =
             range.with_head && tensor.name == "token_embd.weight" && probe.source.model().tied_embeddings;
         if (head_too) segment.set(tensor.name, probe.disturb(tensor));
         if (range.with_head)
-            probe.result[branch.tensor].kl_divergence = divergence_at_head(probe, segment, branch.hidden);
+            probe.result[branch.group].kl_divergence = divergence_at_head(probe, segment, branch.hidden);
         else
             branch.hidden = advance(probe, segment, branch.hidden);
         if (head_too) restore(probe, segment, tensor);
     }
-    for (size_t t = 0; t < probe.tensors.size(); t++) {
-        const Tensor& tensor = *probe.tensors[t];
-        if (!starts_in(tensor, range)) continue;
+    for (size_t g = 0; g < probe.groups.size(); g++) {
+        const TensorGroup& group = probe.groups[g];
+        if (!starts_in(*group.front(), range)) continue;
         check_interrupt();
-        segment.set(tensor.name, probe.disturb(tensor));
+        for (const Tensor* t : group) segment.set(t->name, probe.disturb(*t));
         if (range.with_head)
-            probe.result[t].kl_divergence = divergence_at_head(probe, segment, original);
+            probe.result[g].kl_divergence = divergence_at_head(probe, segment, original);
         else
-            branches.push_back({t, advance(probe, segment, original)});
-        restore(probe, segment, tensor);
+            branches.push_back({g, advance(probe, segment, original)});
+        for (const Tensor* t : group) restore(probe, segment, *t);
     }
     if (!range.with_head) original = advance(probe, segment, original);
 }
@@ -146,16 +146,26 @@ std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks
                                               const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
                                               int n_threads, const Progress& progress,
                                               const std::shared_ptr<Spill>& spill) {
+    std::vector<TensorGroup> groups;
+    for (const Tensor* tensor : tensors) groups.push_back({tensor});
+    return measure_disturbances(source, chunks, groups, disturb, n_threads, progress, spill);
+}
+
+std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
+                                              const std::vector<TensorGroup>& groups,
+                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
+                                              int n_threads, const Progress& progress,
+                                              const std::shared_ptr<Spill>& spill) {
     Probe probe{source,
                 chunks,
-                tensors,
+                groups,
                 disturb,
                 n_threads > 0 ? n_threads : default_threads(),
                 spill,
                 source.as_f16(),
                 FloatArrays(spill),
                 {}};
-    for (const Tensor* tensor : tensors) probe.result.push_back({tensor->name, 0});
+    for (const TensorGroup& group : groups) probe.result.push_back({group.front()->name, 0});
     const std::vector<SegmentRange> ranges = split_into_segments(source.model());
     HiddenStates original(spill);
     std::vector<Branch> branches;

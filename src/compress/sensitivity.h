@@ -25,12 +25,22 @@ struct Disturbance {
     double kl_divergence = 0;  ///< nats per token, caused by this tensor's disturbance alone
 };
 
+/// Tensors that are disturbed together, all of one layer.
+using TensorGroup = std::vector<const Tensor*>;
+
 /// @param chunks  token sequences to measure on
 /// @param spill  where branches go that memory does not hold
 /// @param disturb  the disturbed bytes of a tensor, in its type in source.as_f16()
 /// @throws EngineError, Interrupted
 std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
                                               const std::vector<const Tensor*>& tensors,
+                                              const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
+                                              int n_threads, const Progress& progress,
+                                              const std::shared_ptr<Spill>& spill = nullptr);
+
+/// The same for groups; a result has the name of its group's first tensor.
+std::vector<Disturbance> measure_disturbances(const Source& source, const Chunks& chunks,
+                                              const std::vector<TensorGroup>& groups,
                                               const std::function<std::vector<std::byte>(const Tensor&)>& disturb,
                                               int n_threads, const Progress& progress,
                                               const std::shared_ptr<Spill>& spill = nullptr);

@@ -3,16 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "ech0/error.h"
 
 namespace ech0 {
 namespace {
 
-/// The cheapest run of steps that a curve offers next.
+/// The cheapest that a curve or a layer offers next.
 struct Offer {
-    size_t until = 0;  // steps taken after it
+    size_t until = 0;  // of a curve: steps taken after it
     double kl = 0;     // that it adds
     int64_t params = 0;
     double slope() const {
@@ -36,34 +39,154 @@ void remove_units(std::vector<int32_t>& kept, const RemovalStep& step) {
     std::erase_if(kept, [&](int32_t u) { return std::binary_search(step.units.begin(), step.units.end(), u); });
 }
 
+struct Kinds {
+    bool kv_heads = true, channels = true, layers = true;
+    bool has(UnitKind kind) const { return kind == UnitKind::kv_heads ? kv_heads : channels; }
+};
+
+/// The model while parts of it leave.
+class Greedy {
+public:
+    Greedy(const Model& model, const CutCosts& costs) : model_(model), costs_(costs), taken_(costs.curves.size()) {
+        choice_.structure = whole(model);
+    }
+
+    void spend(const Quota& quota, const Kinds& kinds) {
+        if (!quota.asked()) return;
+        refuse_crumbs(quota, kinds);
+        Gone gone;
+        while (!gone.enough(quota)) {
+            const Best best = cheapest(kinds);
+            if (best.curve == costs_.curves.size() && best.layer == costs_.layers.size())
+                throw UsageError(fmt::format(
+                    "{} were to go, but only {} can: every layer keeps something",
+                    quota.units > 0 ? fmt::format("{} units", quota.units) : fmt::format("{} weights", quota.params),
+                    quota.units > 0 ? gone.units : gone.params));
+            if (best.layer < costs_.layers.size())
+                take_layer(costs_.layers[best.layer], best.offer, gone);
+            else
+                take_steps(best.curve, best.offer, quota, gone);
+        }
+        choice_.removed_params += gone.params;
+    }
+
+    Choice finish() {
+        std::erase_if(choice_.structure.layers, [&](const KeptLayer& l) { return gone_layers_.contains(l.layer); });
+        return choice_;
+    }
+
+private:
+    struct Gone {
+        int64_t units = 0, params = 0;
+        bool enough(const Quota& quota) const {
+            return quota.units > 0 ? units >= quota.units : params >= quota.params;
+        }
+    };
+    struct Best {
+        size_t curve, layer;
+        Offer offer;
+    };
+
+    KeptLayer& kept(int64_t layer) { return choice_.structure.layers[static_cast<size_t>(layer)]; }
+
+    Offer layer_offer(const LayerCost& cost) {
+        if (gone_layers_.contains(cost.layer)) return {};
+        const KeptLayer& l = kept(cost.layer);
+        const auto paid = paid_.find(cost.layer);
+        return {0, std::max(0.0, cost.kl - (paid == paid_.end() ? 0 : paid->second)),
+                layer_params(model_, cost.layer, static_cast<int64_t>(l.kv_heads.size()),
+                             static_cast<int64_t>(l.channels.size()))};
+    }
+
+    Best cheapest(const Kinds& kinds) {
+        Best best{costs_.curves.size(), costs_.layers.size(), {}};
+        const auto cheaper = [&](const Offer& mine) {
+            return mine.params > 0 && (best.offer.params == 0 || mine.slope() < best.offer.slope());
+        };
+        for (size_t c = 0; c < costs_.curves.size(); c++) {
+            const CutCurve& curve = costs_.curves[c];
+            if (!kinds.has(curve.kind) || gone_layers_.contains(curve.layer)) continue;
+            if (const Offer mine = next_offer(curve, taken_[c]); cheaper(mine)) best = {c, costs_.layers.size(), mine};
+        }
+        for (size_t l = 0; kinds.layers && l < costs_.layers.size(); l++)
+            if (const Offer mine = layer_offer(costs_.layers[l]); cheaper(mine)) best = {costs_.curves.size(), l, mine};
+        return best;
+    }
+
+    void take_layer(const LayerCost& cost, const Offer& offer, Gone& gone) {
+        gone_layers_.insert(cost.layer);
+        gone.units++;
+        gone.params += offer.params;
+        choice_.predicted_kl += offer.kl;
+    }
+
+    /// Of a long run only as many steps as are wanted.
+    void take_steps(size_t c, const Offer& offer, const Quota& quota, Gone& gone) {
+        const CutCurve& curve = costs_.curves[c];
+        KeptLayer& layer = kept(curve.layer);
+        const double before = taken_[c] > 0 ? curve.steps[taken_[c] - 1].error : 0;
+        while (taken_[c] < offer.until && !gone.enough(quota)) {
+            const RemovalStep& step = curve.steps[taken_[c]++];
+            remove_units(curve.kind == UnitKind::kv_heads ? layer.kv_heads : layer.channels, step);
+            gone.units += static_cast<int64_t>(step.units.size());
+            gone.params += curve.params_per_unit * static_cast<int64_t>(step.units.size());
+        }
+        const double kl = curve.gain * std::max(0.0, curve.steps[taken_[c] - 1].error - before);
+        choice_.predicted_kl += kl;
+        paid_[curve.layer] += kl;
+    }
+
+    /// Less than the smallest step would silently become a whole step.
+    void refuse_crumbs(const Quota& quota, const Kinds& kinds) {
+        int64_t units = std::numeric_limits<int64_t>::max(), params = units;
+        for (const CutCurve& curve : costs_.curves) {
+            if (!kinds.has(curve.kind) || curve.steps.empty()) continue;
+            const auto n = static_cast<int64_t>(curve.steps.front().units.size());
+            units = std::min(units, n);
+            params = std::min(params, n * curve.params_per_unit);
+        }
+        for (const LayerCost& cost : costs_.layers)
+            if (kinds.layers) units = 1, params = std::min(params, layer_offer(cost).params);
+        if (params == std::numeric_limits<int64_t>::max()) return;  // nothing at all: said when it is looked for
+        if (quota.units > 0 ? quota.units < units : quota.params < params)
+            throw UsageError(
+                quota.units > 0
+                    ? fmt::format("{} units are less than one step, {} of them", quota.units, units)
+                    : fmt::format("{} weights are less than the smallest step, {} weights", quota.params, params));
+    }
+
+    const Model& model_;
+    const CutCosts& costs_;
+    std::vector<size_t> taken_;
+    std::map<int64_t, double> paid_;  // KL for parts of a layer
+    std::set<int64_t> gone_layers_;
+    Choice choice_;
+};
+
 }  // namespace
 
-Choice choose_units(const Model& model, const std::vector<CutCurve>& curves, int64_t params_to_remove) {
-    Choice choice;
-    choice.structure = whole(model);
-    std::vector<size_t> taken(curves.size());
-    while (choice.removed_params < params_to_remove) {
-        size_t best = curves.size();
-        Offer offer;
-        for (size_t c = 0; c < curves.size(); c++) {
-            const Offer mine = next_offer(curves[c], taken[c]);
-            if (mine.params > 0 && (best == curves.size() || mine.slope() < offer.slope())) best = c, offer = mine;
-        }
-        if (best == curves.size())
-            throw UsageError(fmt::format("{} weights were to go, but only {} can: every layer keeps something",
-                                         params_to_remove, choice.removed_params));
-        // Of a long run only as many steps as are wanted.
-        const CutCurve& curve = curves[best];
-        KeptLayer& layer = choice.structure.layers[static_cast<size_t>(curve.layer)];
-        const double before = taken[best] > 0 ? curve.steps[taken[best] - 1].error : 0;
-        while (taken[best] < offer.until && choice.removed_params < params_to_remove) {
-            const RemovalStep& step = curve.steps[taken[best]++];
-            remove_units(curve.kind == UnitKind::kv_heads ? layer.kv_heads : layer.channels, step);
-            choice.removed_params += curve.params_per_unit * static_cast<int64_t>(step.units.size());
-        }
-        choice.predicted_kl += curve.gain * std::max(0.0, curve.steps[taken[best] - 1].error - before);
+Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params) {
+    const auto whole_number = [](double n) {
+        return static_cast<int64_t>(std::min(std::max(1.0, std::round(n)), 9e18));
+    };
+    switch (amount.of) {
+        case Amount::Of::units: return {whole_number(amount.value), 0};
+        case Amount::Of::weights: return {0, whole_number(amount.value)};
+        case Amount::Of::share:
+            return n_params > 0 ? Quota{0, whole_number(amount.value * static_cast<double>(n_params))}
+                                : Quota{whole_number(amount.value * static_cast<double>(n_units)), 0};
+        case Amount::Of::nothing: break;
     }
-    return choice;
+    return {};
+}
+
+Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal) {
+    Greedy greedy(model, costs);
+    greedy.spend(goal.all, {});
+    greedy.spend(goal.layers, {false, false, true});
+    greedy.spend(goal.kv_heads, {true, false, false});
+    greedy.spend(goal.channels, {false, true, false});
+    return greedy.finish();
 }
 
 }  // namespace ech0

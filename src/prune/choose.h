@@ -1,8 +1,12 @@
 #pragma once
 
-// Which units of which layers go: the cheapest predicted KL divergence per weight removed, over all layers and both
-// kinds. A curve's steps need not grow steadily, so the greedy walk takes runs of steps along the curve's lower hull.
+// Which units of which layers go, and which whole layers: the cheapest predicted KL divergence per weight removed. A
+// curve's steps need not grow steadily, so the greedy walk takes runs of steps along the curve's lower hull; a whole
+// layer is offered at its own measured price, less what has been paid for its parts already.
 
+#include <vector>
+
+#include "ech0/units.h"
 #include "prune/removal.h"
 #include "prune/structure.h"
 
@@ -20,13 +24,39 @@ struct CutCurve {
     int64_t most_steps = 0;  ///< no more of them: something must stay
 };
 
+/// A whole layer.
+struct LayerCost {
+    int64_t layer = 0;
+    double kl = 0;  ///< nats, measured with this layer alone gone
+};
+
+/// What could go, and what it would cost.
+struct CutCosts {
+    std::vector<CutCurve> curves;
+    std::vector<LayerCost> layers;
+};
+
+/// When enough is gone: so many units, or so many weights; both 0: nothing is asked for.
+struct Quota {
+    int64_t units = 0, params = 0;
+    bool asked() const { return units > 0 || params > 0; }
+};
+
+/// @param n_units, n_params  all that there is
+Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params);
+
+/// Either over all kinds together, or kind by kind.
+struct CutGoal {
+    Quota all, layers, kv_heads, channels;
+};
+
 struct Choice {
     Structure structure;
     int64_t removed_params = 0;
     double predicted_kl = 0;
 };
 
-/// @throws UsageError if all units together are fewer weights than asked for
-Choice choose_units(const Model& model, const std::vector<CutCurve>& curves, int64_t params_to_remove);
+/// @throws UsageError if all that can go is less than asked for, or less is asked for than the smallest step
+Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal);
 
 }  // namespace ech0

@@ -7,9 +7,9 @@
 #include <limits>
 
 #include "base/interrupt.h"
-#include "base/matrix.h"
 #include "compress/held_out.h"
 #include "ech0/error.h"
+#include "prune/tensor_matrix.h"
 #include "runtime/ggml_types.h"
 #include "runtime/look.h"
 
@@ -19,17 +19,23 @@ namespace {
 // One chunk in so many is held out when settings are chosen; afterwards it counts like the others.
 constexpr size_t held_every = 4;
 
-/// Sums over tokens, then means.
-struct Fit : InputMoments {  // h [n_kept, n_kept], c [n, n_kept], s [n_out, n_kept]
+using Vector = Eigen::VectorXf;
+
+/// Sums over tokens, then means; c [n, n_kept], s [n_out, n_kept], h [n_kept, n_kept].
+struct Fit : InputMoments {
     double n_tokens = 0;
+    Vector x, y, r;  // means of the original's inputs, ours, and the lost stream
 
     Fit(int64_t n, int64_t n_kept, int64_t n_out)
-        : InputMoments{Matrix::Zero(n_kept, n_kept), Matrix::Zero(n, n_kept), Matrix::Zero(n_out, n_kept)} {}
+        : InputMoments{Matrix::Zero(n_kept, n_kept), Matrix::Zero(n, n_kept), Matrix::Zero(n_out, n_kept)},
+          x(Vector::Zero(n)),
+          y(Vector::Zero(n_kept)),
+          r(Vector::Zero(n_out)) {}
 
     void finish() {
         const auto share = static_cast<float>(1 / std::max(1.0, n_tokens));
         mirror(h);
-        h *= share, c *= share, s *= share;
+        h *= share, c *= share, s *= share, x *= share, y *= share, r *= share;
     }
     void join(const Fit& other) {
         const double total = n_tokens + other.n_tokens;
@@ -37,7 +43,18 @@ struct Fit : InputMoments {  // h [n_kept, n_kept], c [n, n_kept], s [n_out, n_k
         h = mine * h + theirs * other.h;
         c = mine * c + theirs * other.c;
         s = mine * s + theirs * other.s;
+        x = mine * x + theirs * other.x;
+        y = mine * y + theirs * other.y;
+        r = mine * r + theirs * other.r;
         n_tokens = total;
+    }
+    /// About the means.
+    Fit centred() const {
+        Fit about = *this;
+        about.h -= y * y.transpose();
+        about.c -= x * y.transpose();
+        about.s -= r * y.transpose();
+        return about;
     }
 };
 
@@ -68,19 +85,13 @@ Settings choose(const Matrix& w, const Matrix& kept, const Fit& most, const Fit&
     return best;
 }
 
-Matrix matrix_of(const Source& source, const Tensor& t) {
-    Matrix w(t.n_rows(), t.n_cols());
-    source.rows(t, 0, t.n_rows(), w.data());
-    source.release(t);
-    return w;
-}
-
 /// Two models side by side: layers first…last of the original, and the pruned segment that they became.
 struct Pair {
     const MendJob& job;
     Segment original, ours;
     SegmentRange original_range, our_range;
     HiddenStates &in_original, &in_ours;
+    HiddenStates gone;  // what layers that are gone after these added to the stream; empty: none are
 };
 
 /// The lost stream of a chunk just before a matrix adds to it.
@@ -99,6 +110,17 @@ const char* our_stream(const Pair& pair, const Tensor& ours) {
     return pair.job.pruned.model().find(layer + ".attn_output.weight") != nullptr ? "ffn_inp" : "l_out";
 }
 
+/// What layers that are gone after this one would have added, for the last matrix before them.
+void add_gone(const Pair& pair, const Tensor& ours, size_t c, std::vector<float>& difference) {
+    const bool last = ours.name == fmt::format("blk.{}.ffn_down.weight", pair.our_range.last);
+    if (!last || pair.gone.size() == 0) return;
+    const std::span<const float> added = pair.gone[c];
+    difference.resize(added.size());
+    std::transform(added.begin(), added.end(), difference.begin(), difference.begin(), std::plus<>());
+}
+
+using Rows = Eigen::Map<const Matrix>;
+
 void add_chunk(Pair& pair, const Tensor& original, const Tensor& ours, bool after_attention, size_t c, Fit& fit) {
     const MendJob& job = pair.job;
     const Seen was = look(pair.original, input_of(pair.original_range, job.chunks, pair.in_original, c), original.name,
@@ -107,10 +129,36 @@ void add_chunk(Pair& pair, const Tensor& original, const Tensor& ours, bool afte
                          after_attention ? our_stream(pair, ours) : "");
     add_products(is.x.data(), is.n_cols, is.x.data(), is.n_cols, is.n_rows, job.n_threads, fit.h);
     add_products(was.x.data(), was.n_cols, is.x.data(), is.n_cols, is.n_rows, job.n_threads, fit.c);
-    const std::vector<float> difference = lost(pair, after_attention, c, was, is);
-    if (!difference.empty())
+    fit.x += Rows(was.x.data(), was.n_rows, was.n_cols).colwise().sum().transpose();
+    fit.y += Rows(is.x.data(), is.n_rows, is.n_cols).colwise().sum().transpose();
+    std::vector<float> difference = lost(pair, after_attention, c, was, is);
+    add_gone(pair, ours, c, difference);
+    if (!difference.empty()) {
         add_products(difference.data(), fit.s.rows(), is.x.data(), is.n_cols, is.n_rows, job.n_threads, fit.s);
+        fit.r += Rows(difference.data(), is.n_rows, fit.s.rows()).colwise().sum().transpose();
+    }
     fit.n_tokens += static_cast<double>(is.n_rows);
+}
+
+/// Put what was found into our segment, and hand it on.
+void set_tensor(Pair& pair, const std::string& name, const float* values) {
+    const Tensor* const t = pair.job.pruned.model().find(name);
+    if (t == nullptr) throw FormatError(fmt::format("the pruned model has no tensor {}", name));
+    const auto type = static_cast<ggml_type>(t->type);
+    std::vector<std::byte> bytes(ggml_row_size(type, t->n_cols()) * static_cast<size_t>(t->n_rows()));
+    from_float(type, values, bytes.data(), t->n_cols() * t->n_rows());
+    pair.ours.set(t->name, bytes);
+    pair.job.take(*t, bytes);
+}
+
+std::string bias_of(const std::string& weight) { return weight.substr(0, weight.rfind('.')) + ".bias"; }
+
+/// W x and what the original adds to it, on the mean.
+Vector mean_output(const Source& original, const Tensor& weight, const Matrix& w, const Fit& m) {
+    Vector mean = w * m.x;
+    if (const Tensor* const bias = original.model().find(bias_of(weight.name)))
+        mean += tensor_matrix(original, *bias).row(0).transpose();
+    return mean;
 }
 
 void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
@@ -123,16 +171,36 @@ void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
     }
     most.finish();
     held.finish();
-    const Matrix w = matrix_of(job.original, original), kept = matrix_of(job.pruned, ours);
-    const Settings settings = choose(w, kept, most, held);
+    const Matrix w = tensor_matrix(job.original, original), kept = tensor_matrix(job.pruned, ours);
+    Settings settings;
+    Matrix a = kept;
+    if (job.repair == Repair::full) settings = choose(w, kept, most.centred(), held.centred());
     most.join(held);
-    const Matrix a = fitted(w, kept, most, settings);
-    if (!a.allFinite()) throw EngineError(ours.name + ": the repair gave no numbers: activations are not finite");
-    const auto type = static_cast<ggml_type>(ours.type);
-    std::vector<std::byte> bytes(ggml_row_size(type, ours.n_cols()) * static_cast<size_t>(ours.n_rows()));
-    from_float(type, a.data(), bytes.data(), a.size());
-    pair.ours.set(ours.name, bytes);
-    job.take(ours, bytes);
+    if (job.repair == Repair::full) a = fitted(w, kept, most.centred(), settings);
+    const Vector bias = mean_output(job.original, original, w, most) + settings.stream_step * most.r - a * most.y;
+    if (!a.allFinite() || !bias.allFinite())
+        throw EngineError(ours.name + ": the repair gave no numbers: activations are not finite");
+    if (job.repair == Repair::full) set_tensor(pair, ours.name, a.data());
+    set_tensor(pair, bias_of(ours.name), bias.data());
+}
+
+/// What the original's layers first…last add to the stream; their inputs are `in`, which is left as it is.
+HiddenStates added_by(const MendJob& job, const SegmentRange& before, const SegmentRange& gone,
+                      const HiddenStates& in) {
+    const Model& model = job.original.model();
+    const Weights plain = job.original.as_f16();
+    HiddenStates added(job.spill);
+    Segment first(model, before, plain, {job.n_ctx, job.n_threads}),
+        then(model, gone, plain, {job.n_ctx, job.n_threads});
+    for (size_t c = 0; c < job.chunks.size(); c++) {
+        const std::span<const float> out = first.run(input_of(before, job.chunks, in, c));
+        const std::vector<float> here(out.begin(), out.end());
+        const std::span<const float> later = then.run({{}, here});
+        std::vector<float> difference(here.size());
+        std::transform(later.begin(), later.end(), here.begin(), difference.begin(), std::minus<>());
+        added.put(c, difference);
+    }
+    return added;
 }
 
 }  // namespace
@@ -153,8 +221,12 @@ void mend(const MendJob& job) {
             advance(gone, job.chunks, in_original);
         }
         const int64_t last = source_layer(ranges[i].last);
+        const int64_t after = i + 1 < ranges.size() ? source_layer(ranges[i + 1].first) : model.n_layer;
         const SegmentRange was{next, last, false, false}, is{ranges[i].first, ranges[i].last, false, false};
-        Pair pair{job, {model, was, plain, options}, {pruned, is, cut, options}, was, is, in_original, in_ours};
+        HiddenStates gone_after(job.spill);
+        if (after > last + 1) gone_after = added_by(job, was, {last + 1, after - 1, false, false}, in_original);
+        Pair pair{job,     {model, was, plain, options}, {pruned, is, cut, options}, was, is, in_original,
+                  in_ours, std::move(gone_after)};
         for (int64_t j = is.first; j <= is.last; j++)
             for (const char* part : {"attn_output.weight", "ffn_down.weight"}) {
                 const Tensor* const ours = pruned.find(fmt::format("blk.{}.{}", j, part));

@@ -4,7 +4,7 @@
 #include <ggml-cpp.h>
 #include <gguf.h>
 
-#include <map>
+#include <algorithm>
 #include <vector>
 
 #include "base/file.h"
@@ -18,7 +18,7 @@ namespace {
 
 using Indices = std::vector<int64_t>;
 
-/// One tensor of the pruned file: which rows and columns of which tensor.
+/// One tensor of the pruned file: which rows and columns of which tensor; of none: a bias of zeros.
 struct Piece {
     std::string name;
     const Tensor* source = nullptr;
@@ -50,7 +50,17 @@ Piece piece_of(const Model& model, const KeptLayer& kept, const Tensor& t, const
     return {name, &t, {}, {}};  // norms, biases of outputs
 }
 
-std::vector<Piece> pieces_of(const Model& model, const Structure& structure) {
+/// Biases of a layer's outputs that the source has not.
+void add_output_biases(const Model& model, const KeptLayer& kept, size_t j, std::vector<Piece>& pieces) {
+    const auto add = [&](const char* part) {
+        if (model.find(fmt::format("blk.{}.{}", kept.layer, part)) == nullptr)
+            pieces.push_back({fmt::format("blk.{}.{}", j, part), nullptr, {}, {}});
+    };
+    if (!kept.kv_heads.empty()) add("attn_output.bias");
+    if (!kept.channels.empty()) add("ffn_down.bias");
+}
+
+std::vector<Piece> pieces_of(const Model& model, const Structure& structure, bool output_biases) {
     std::vector<Piece> pieces;
     for (const Tensor& t : model.tensors)
         if (!t.name.starts_with("blk.")) pieces.push_back({t.name, &t, {}, {}});
@@ -63,16 +73,19 @@ std::vector<Piece> pieces_of(const Model& model, const Structure& structure) {
             if (attention ? kept.kv_heads.empty() : kept.channels.empty()) continue;
             pieces.push_back(piece_of(model, kept, t, fmt::format("blk.{}.{}", j, t.name.substr(prefix.size()))));
         }
+        if (output_biases) add_output_biases(model, kept, j, pieces);
     }
     return pieces;
 }
 
 /// A one-dimensional tensor is one row whose columns are picked.
 void straighten(Piece& piece) {
-    if (piece.source->shape.size() == 1) std::swap(piece.rows, piece.columns);
+    if (piece.source != nullptr && piece.source->shape.size() == 1) std::swap(piece.rows, piece.columns);
 }
 
 std::vector<std::byte> cut(const Source& source, const Piece& piece) {
+    if (piece.source == nullptr)
+        return std::vector<std::byte>(static_cast<size_t>(source.model().n_embd) * sizeof(float));
     const Tensor& t = *piece.source;
     const ggml_type type = plain_type(t);
     const int64_t n_rows = piece.rows.empty() ? t.n_rows() : static_cast<int64_t>(piece.rows.size());
@@ -109,39 +122,95 @@ void copy_value(gguf_context* to, const char* key, const gguf_context* from, int
     }
 }
 
-/// Keys "qwen2.…" become "deci.…".
-void rename_architecture(gguf_context* gguf, const gguf_context* source, const std::string& from) {
+/// Keys "qwen2.…" become "deci.…" or "llama.…".
+void rename_architecture(gguf_context* gguf, const gguf_context* source, const std::string& from,
+                         const std::string& to) {
     const std::string prefix = from + ".";
     for (int64_t i = 0; i < gguf_get_n_kv(source); i++) {
         const std::string key = gguf_get_key(source, i);
         if (!key.starts_with(prefix)) continue;
         gguf_remove_key(gguf, key.c_str());
-        copy_value(gguf, ("deci." + key.substr(prefix.size())).c_str(), source, i);
+        copy_value(gguf, (to + "." + key.substr(prefix.size())).c_str(), source, i);
     }
-    gguf_set_val_str(gguf, "general.architecture", "deci");
+    gguf_set_val_str(gguf, "general.architecture", to.c_str());
 }
 
-void set_widths(gguf_context* gguf, const Model& model, const Structure& structure) {
+/// Query heads that a layer keeps with its KV heads.
+uint32_t n_head_kept(const Model& model, const KeptLayer& l) {
+    const auto at = static_cast<size_t>(l.layer);
+    const int64_t group = model.n_head_kv[at] > 0 ? model.n_head[at] / model.n_head_kv[at] : 0;
+    return static_cast<uint32_t>(group * static_cast<int64_t>(l.kv_heads.size()));
+}
+
+void set_widths(gguf_context* gguf, const Model& model, const Structure& structure, const std::string& architecture) {
     std::vector<uint32_t> heads, kv_heads, channels;
     for (const KeptLayer& l : structure.layers) {
-        const auto at = static_cast<size_t>(l.layer);
-        const auto n_kv = static_cast<uint32_t>(l.kv_heads.size());
-        heads.push_back(n_kv > 0 ? n_kv * static_cast<uint32_t>(model.n_head[at] / model.n_head_kv[at]) : 0);
-        kv_heads.push_back(n_kv);
+        heads.push_back(n_head_kept(model, l));
+        kv_heads.push_back(static_cast<uint32_t>(l.kv_heads.size()));
         channels.push_back(static_cast<uint32_t>(l.channels.size()));
     }
-    const auto head = static_cast<uint32_t>(model.n_embd_head_k);
-    gguf_set_val_u32(gguf, "deci.block_count", static_cast<uint32_t>(structure.layers.size()));
-    gguf_set_arr_data(gguf, "deci.attention.head_count", GGUF_TYPE_UINT32, heads.data(), heads.size());
-    gguf_set_arr_data(gguf, "deci.attention.head_count_kv", GGUF_TYPE_UINT32, kv_heads.data(), kv_heads.size());
-    gguf_set_arr_data(gguf, "deci.feed_forward_length", GGUF_TYPE_UINT32, channels.data(), channels.size());
-    for (const char* key : {"deci.attention.key_length", "deci.attention.value_length", "deci.rope.dimension_count"})
-        gguf_set_val_u32(gguf, key, head);
+    const auto set = [&](const char* part, const std::vector<uint32_t>& of_layers) {
+        const std::string key = architecture + "." + part;
+        if (architecture == "llama")
+            gguf_set_val_u32(gguf, key.c_str(), of_layers.front());
+        else
+            gguf_set_arr_data(gguf, key.c_str(), GGUF_TYPE_UINT32, of_layers.data(), of_layers.size());
+    };
+    set("attention.head_count", heads);
+    set("attention.head_count_kv", kv_heads);
+    set("feed_forward_length", channels);
+    gguf_set_val_u32(gguf, (architecture + ".block_count").c_str(), static_cast<uint32_t>(structure.layers.size()));
+    for (const char* part : {"attention.key_length", "attention.value_length", "rope.dimension_count"})
+        gguf_set_val_u32(gguf, (architecture + "." + part).c_str(), static_cast<uint32_t>(model.n_embd_head_k));
+}
+
+/// The pieces as tensors of the file, without data.
+ggml_context_ptr add_tensors(gguf_context* gguf, const Model& model, const std::vector<Piece>& pieces) {
+    ggml_context_ptr tensors(ggml_init({ggml_tensor_overhead() * (pieces.size() + 1), nullptr, true}));
+    for (const Piece& piece : pieces) {
+        int64_t shape[GGML_MAX_DIMS] = {1, 1, 1, 1};
+        const std::vector<int64_t> of_source = piece.source ? piece.source->shape : std::vector{model.n_embd};
+        std::copy(of_source.begin(), of_source.end(), shape);
+        if (!piece.columns.empty()) shape[0] = static_cast<int64_t>(piece.columns.size());
+        if (!piece.rows.empty()) shape[1] = static_cast<int64_t>(piece.rows.size());
+        ggml_tensor* tensor = ggml_new_tensor(tensors.get(), piece.source ? plain_type(*piece.source) : GGML_TYPE_F32,
+                                              static_cast<int>(of_source.size()), shape);
+        ggml_set_name(tensor, piece.name.c_str());
+        gguf_add_tensor(gguf, tensor);
+    }
+    return tensors;
+}
+
+void write_tensors(const Source& source, const gguf_context* gguf, const std::vector<Piece>& pieces,
+                   const Repaired& repaired, AtomicFile& file) {
+    for (size_t i = 0; i < pieces.size(); i++) {
+        check_interrupt();
+        const std::span<const std::byte> known = repaired ? repaired(pieces[i].name) : std::span<const std::byte>();
+        if (!known.empty()) {
+            if (known.size() != gguf_get_tensor_size(gguf, static_cast<int64_t>(i)))
+                throw Error(
+                    fmt::format("tensor {}: {} bytes repaired, another number planned", pieces[i].name, known.size()));
+            file.write(known.data(), known.size());
+        } else {
+            const std::vector<std::byte> bytes = cut(source, pieces[i]);
+            file.write(bytes.data(), bytes.size());
+        }
+        if (pieces[i].source != nullptr) source.release(*pieces[i].source);
+        file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf)));
+    }
 }
 
 }  // namespace
 
-void write_pruned(const Source& source, const Structure& structure, const Repaired& repaired, const std::string& recipe,
+std::string architecture_of(const Structure& structure) {
+    const KeptLayer& first = structure.layers.front();
+    const bool alike = std::all_of(structure.layers.begin(), structure.layers.end(), [&](const KeptLayer& l) {
+        return l.kv_heads.size() == first.kv_heads.size() && l.channels.size() == first.channels.size();
+    });
+    return alike ? "llama" : "deci";
+}
+
+void write_pruned(const Source& source, const Structure& structure, const PrunedForm& form, const Repaired& repaired,
                   const std::filesystem::path& target) {
     const Model& model = source.model();
     check_prunable(model);
@@ -151,43 +220,19 @@ void write_pruned(const Source& source, const Structure& structure, const Repair
     const gguf_context_ptr gguf(gguf_init_empty());
     gguf_set_kv(gguf.get(), original.get());
     for (const char* key : {"split.no", "split.count", "split.tensors.count"}) gguf_remove_key(gguf.get(), key);
-    rename_architecture(gguf.get(), original.get(), model.architecture);
-    set_widths(gguf.get(), model, structure);
-    gguf_set_val_str(gguf.get(), "ech0.recipe", recipe.c_str());
+    rename_architecture(gguf.get(), original.get(), model.architecture, form.architecture);
+    set_widths(gguf.get(), model, structure, form.architecture);
+    gguf_set_val_str(gguf.get(), "ech0.recipe", form.recipe.c_str());
     gguf_set_val_str(gguf.get(), "ech0.source.name", model.files.front().filename().string().c_str());
 
-    std::vector<Piece> pieces = pieces_of(model, structure);
+    std::vector<Piece> pieces = pieces_of(model, structure, form.output_biases);
     for (Piece& piece : pieces) straighten(piece);
-    const ggml_context_ptr tensors(ggml_init({ggml_tensor_overhead() * (pieces.size() + 1), nullptr, true}));
-    for (const Piece& piece : pieces) {
-        int64_t shape[GGML_MAX_DIMS] = {1, 1, 1, 1};
-        for (size_t d = 0; d < piece.source->shape.size(); d++) shape[d] = piece.source->shape[d];
-        if (!piece.columns.empty()) shape[0] = static_cast<int64_t>(piece.columns.size());
-        if (!piece.rows.empty()) shape[1] = static_cast<int64_t>(piece.rows.size());
-        ggml_tensor* tensor = ggml_new_tensor(tensors.get(), plain_type(*piece.source),
-                                              static_cast<int>(piece.source->shape.size()), shape);
-        ggml_set_name(tensor, piece.name.c_str());
-        gguf_add_tensor(gguf.get(), tensor);
-    }
+    const ggml_context_ptr tensors = add_tensors(gguf.get(), model, pieces);
     AtomicFile file(target);
     std::vector<char> head(gguf_get_meta_size(gguf.get()));
     gguf_get_meta_data(gguf.get(), head.data());
     file.write(head.data(), head.size());
-    for (size_t i = 0; i < pieces.size(); i++) {
-        check_interrupt();
-        const std::span<const std::byte> known = repaired ? repaired(pieces[i].name) : std::span<const std::byte>();
-        if (!known.empty()) {
-            if (known.size() != gguf_get_tensor_size(gguf.get(), static_cast<int64_t>(i)))
-                throw Error(
-                    fmt::format("tensor {}: {} bytes repaired, another number planned", pieces[i].name, known.size()));
-            file.write(known.data(), known.size());
-        } else {
-            const std::vector<std::byte> bytes = cut(source, pieces[i]);
-            file.write(bytes.data(), bytes.size());
-        }
-        source.release(*pieces[i].source);
-        file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf.get())));
-    }
+    write_tensors(source, gguf.get(), pieces, repaired, file);
     file.commit();
 }
 

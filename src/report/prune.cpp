@@ -9,11 +9,21 @@ namespace ech0 {
 namespace {
 
 struct Total {
-    int64_t kv_heads = 0, channels = 0;
+    int64_t layers = 0, kv_heads = 0, channels = 0;  // the latter of layers that stay
 };
+
+const char* name_of(Repair repair) {
+    switch (repair) {
+        case Repair::off: return "off";
+        case Repair::bias: return "bias";
+        case Repair::full: break;
+    }
+    return "full";
+}
 
 Total total_removed(const Pruning& p) {
     Total total;
+    total.layers = p.n_layer_before - static_cast<int64_t>(p.layers.size());
     for (const PrunedLayer& l : p.layers) {
         total.kv_heads += l.n_kv_heads_before - l.n_kv_heads;
         total.channels += l.n_channels_before - l.n_channels;
@@ -31,15 +41,26 @@ Json prune_json(const Pruning& p) {
                           {"kv_heads", l.n_kv_heads},
                           {"ffn_channels_before", l.n_channels_before},
                           {"ffn_channels", l.n_channels}});
+    Json trials = Json::array();
+    for (const PruneTrial& t : p.trials)
+        trials.push_back({{"what", t.what},
+                          {"kl_predicted", t.predicted_kl},
+                          {"kl_unrepaired", t.kl_unrepaired},
+                          {"kl_divergence", t.kl},
+                          {"chosen", t.chosen}});
     const Total total = total_removed(p);
     return {{"schema", "ech0.prune/1"},
             {"source", {{"path", p.source_path}, {"sha256", p.source_sha256}}},
-            {"output", {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}}},
+            {"output",
+             {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
             {"removed",
              {{"parameters", p.n_params_before - p.n_params},
+              {"layers", total.layers},
               {"kv_heads", total.kv_heads},
               {"ffn_channels", total.channels}}},
             {"layers", std::move(layers)},
+            {"repair", name_of(p.repair)},
+            {"trials", std::move(trials)},
             {"kl_divergence",
              {{"predicted", p.predicted_kl},
               {"unrepaired", p.kl_unrepaired},
@@ -61,9 +82,15 @@ std::string prune_text(const Pruning& p) {
             table.add({std::to_string(l.layer), fmt::format("{} of {}", l.n_kv_heads, l.n_kv_heads_before),
                        fmt::format("{} of {}", l.n_channels, l.n_channels_before)});
     text += table.text();
+    if (const int64_t n = total_removed(p).layers; n > 0)
+        text += fmt::format("{} of {} layers are gone; what stays is numbered anew in the file\n", n, p.n_layer_before);
+    if (p.trials.size() > 1)
+        for (const PruneTrial& t : p.trials)
+            text += fmt::format("{} {}: KL divergence {:.4f}\n", t.chosen ? "chosen:" : "tried: ", t.what, t.kl);
     text += fmt::format("\nKL divergence to the original on {} tokens held out: {:.4f} as cut", p.n_tokens_judged,
                         p.kl_unrepaired);
-    if (p.kl_repaired > 0) text += fmt::format(", {:.4f} repaired", p.kl_repaired);
+    if (p.kl_repaired > 0)
+        text += fmt::format(", {:.4f} {}", p.kl_repaired, p.repair == Repair::bias ? "with biases" : "repaired");
     text += fmt::format(" (predicted {:.4f})\nMade in {}, {} of memory at most.\n", p.predicted_kl,
                         format_duration(p.seconds), format_memory(p.peak_memory_bytes));
     text += fmt::format(

@@ -77,3 +77,17 @@ TEST_CASE("durations keep two units at most") {
     CHECK(format_duration(200) == "3 min 20 s");
     CHECK(format_duration(7500) == "2 h 5 min");
 }
+
+TEST_CASE("an amount is units, weights or a share") {
+    CHECK(parse_amount("3").of == Amount::Of::units);
+    CHECK(parse_amount("3").value == 3);
+    CHECK(parse_amount("1.5B").of == Amount::Of::weights);
+    CHECK(parse_amount("1.5B").value == doctest::Approx(1.5e9));
+    CHECK(parse_amount("300k").value == doctest::Approx(3e5));
+    CHECK(parse_amount("20%").of == Amount::Of::share);
+    CHECK(parse_amount("0.2").value == doctest::Approx(0.2));
+    for (const char* text : {"", "0", "-3", "100%", "1.5", "2GB", "heads", "%"}) {
+        CAPTURE(std::string(text));
+        CHECK_THROWS_AS(parse_amount(text), UsageError);
+    }
+}

@@ -55,15 +55,40 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work"));
 }
 
-TEST_CASE("the baseline chooses by the size of weights alone, and predicts nothing") {
+TEST_CASE("the baselines choose by weights or by fluctuation alone, and predict nothing") {
     const Workshop w;
-    const Finished run = w.prune({"--remove", "20%", "--score", "magnitude", "--no-repair", "--json"});
+    REQUIRE(w.prune({"--remove", "20%", "--score", "flap", "--repair", "bias"}).status == 0);
+    const Finished run = w.prune({"--remove", "20%", "--score", "magnitude", "--repair", "off", "--json"});
     REQUIRE_MESSAGE(run.status == 0, run.err);
     const nlohmann::json json = nlohmann::json::parse(run.out);
     CHECK(json["kl_divergence"]["predicted"] == 0);
     CHECK(json["kl_divergence"]["repaired"].is_null());
     CHECK(json["kl_divergence"]["unrepaired"].get<double>() > 0);
     CHECK(w.prune({"--remove", "20%", "--score", "wanda"}).status == 2);
+}
+
+TEST_CASE("prune takes what was asked of each kind, and leaves the layers it is told to leave") {
+    const Workshop w;
+    const Finished run = w.prune({"--heads", "1", "--ffn", "40%", "--keep-layers", "0", "--repair", "off", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["removed"]["kv_heads"] == 1);
+    CHECK(json["removed"]["ffn_channels"].get<int64_t>() >= 128 * 2 / 5);
+    CHECK(json["layers"][0]["kv_heads"] == json["layers"][0]["kv_heads_before"]);
+    CHECK(json["layers"][0]["ffn_channels"] == json["layers"][0]["ffn_channels_before"]);
+    const Finished layer = w.prune({"--layers", "1", "--json"});
+    REQUIRE_MESSAGE(layer.status == 0, layer.err);
+    CHECK(nlohmann::json::parse(layer.out)["removed"]["layers"] == 1);
+    CHECK(read_model((w.folder / "out.gguf").string()).architecture == "llama");  // what stays is all alike
+}
+
+TEST_CASE("a model that was pruned can be pruned again") {
+    const Workshop w;
+    REQUIRE(w.prune({"--heads", "1", "--repair", "bias"}).status == 0);
+    std::filesystem::rename(w.folder / "out.gguf", w.folder / "m.gguf");
+    const Finished again = w.prune({"--remove", "20%"});
+    CHECK_MESSAGE(again.status == 0, again.err);
+    CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
 }
 
 TEST_CASE("prune to a size keeps it, and two runs give the same file") {
@@ -81,7 +106,11 @@ TEST_CASE("what cannot be pruned is one line") {
     const Workshop w, gemma("gemma3");
     for (const Finished& run :
          {w.prune({}), w.prune({"--remove", "20%", "--size", "1MB"}), w.prune({"--remove", "100%"}),
-          w.prune({"--remove", "97%"}), w.prune({"--size", "100MB"}), gemma.prune({"--remove", "20%"})}) {
+          w.prune({"--remove", "99%"}), w.prune({"--remove", "20"}), w.prune({"--remove", "10"}),
+          w.prune({"--heads", "1", "--remove", "10%"}), w.prune({"--remove", "10%", "--keep-layers", "7"}),
+          w.prune({"--remove", "10%", "--keep-layers", "x"}), w.prune({"--ffn", "1"}), w.prune({"--layers", "9"}),
+          w.prune({"--remove", "10%", "--calibration", "none.txt"}), w.prune({"--size", "100MB"}),
+          gemma.prune({"--remove", "20%"})}) {
         CHECK(run.status == 2);
         CHECK(run.err.find("ech0: ") != std::string::npos);
         CHECK(run.out.empty());

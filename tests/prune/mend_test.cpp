@@ -36,10 +36,11 @@ struct Fixture {
             const auto found = mended.find(tensor);
             return found == mended.end() ? std::span<const std::byte>() : std::span<const std::byte>(found->second);
         };
-        write_pruned(source, structure, repaired, "prune", folder / name);
+        write_pruned(source, structure, {"deci", true, "prune"}, repaired, folder / name);
         return read_model((folder / name).string());
     }
-    Mended mend_it(const Structure& structure, const Model& cut, int n_threads = 1, bool spilled = false) const {
+    Mended mend_it(const Structure& structure, const Model& cut, int n_threads = 1, bool spilled = false,
+                   Repair repair = Repair::full) const {
         const Source original(model), pruned(cut);
         const Chunks chunks = random_chunks(model.n_vocab, 24, n_ctx, 1);
         Mended mended;
@@ -49,6 +50,7 @@ struct Fixture {
                     chunks,
                     n_ctx,
                     n_threads,
+                    repair,
                     [&](const Tensor& t, std::span<const std::byte> b) { mended[t.name].assign(b.begin(), b.end()); },
                     {}};
         if (spilled) job.spill = std::make_shared<Spill>(folder.path(), 0);
@@ -90,7 +92,7 @@ TEST_CASE("a mended model is nearer to the original than one that is only cut, o
         const Structure structure = some_cut(f.model);
         const Model cut = f.written(structure, {}, "cut.gguf");
         const Mended mended = f.mend_it(structure, cut);
-        CHECK(mended.size() == 2 + 3);  // attention outputs that are left, and all ffn_down
+        CHECK(mended.size() == 2 * (2 + 3));  // attention outputs that are left, and all ffn_down; their biases
         const Model repaired = f.written(structure, mended, "repaired.gguf");
         CHECK(f.kl_of(repaired) < f.kl_of(cut));
     }
@@ -103,12 +105,27 @@ TEST_CASE("where nothing was cut the repair changes next to nothing") {
     CHECK(f.kl_of(f.written(structure, f.mend_it(structure, same), "mended.gguf")) < 1e-5);
 }
 
-TEST_CASE("a layer that is gone is made up for in part by those that stay") {
+TEST_CASE("a layer that is gone is made up for in part by those that stay, wherever it stood") {
     const Fixture f("llama");
-    Structure structure = whole(f.model);
-    structure.layers.erase(structure.layers.begin() + 1);
+    for (const int64_t gone : {1, 2}) {
+        CAPTURE(gone);
+        Structure structure = whole(f.model);
+        structure.layers.erase(structure.layers.begin() + gone);
+        const Model cut = f.written(structure, {}, "cut.gguf");
+        CHECK(f.kl_of(f.written(structure, f.mend_it(structure, cut), "repaired.gguf")) < f.kl_of(cut));
+    }
+}
+
+TEST_CASE("biases alone bring the means back: nearer than the cut, farther than the whole repair") {
+    const Fixture f("llama");
+    const Structure structure = some_cut(f.model);
     const Model cut = f.written(structure, {}, "cut.gguf");
-    CHECK(f.kl_of(f.written(structure, f.mend_it(structure, cut), "repaired.gguf")) < f.kl_of(cut));
+    const Mended biases = f.mend_it(structure, cut, 1, false, Repair::bias);
+    CHECK(biases.size() == 2 + 3);
+    for (const auto& [name, bytes] : biases) CHECK(name.ends_with(".bias"));
+    const double with_biases = f.kl_of(f.written(structure, biases, "biases.gguf"));
+    CHECK(with_biases < f.kl_of(cut));
+    CHECK(f.kl_of(f.written(structure, f.mend_it(structure, cut), "repaired.gguf")) < with_biases);
 }
 
 TEST_CASE("the repair is the same for any number of threads, and with hidden states spilled") {

@@ -36,9 +36,9 @@ struct Fixture {
         model = read_model((folder / "tiny.gguf").string());
         chunks = {{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3}, {2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5, 9, 0, 4, 5}};
     }
-    Model pruned(const Structure& structure) const {
+    Model pruned(const Structure& structure, const PrunedForm& form = {"deci", false, "prune"}) const {
         const Source source(model);
-        write_pruned(source, structure, {}, "prune", folder / "pruned.gguf");
+        write_pruned(source, structure, form, {}, folder / "pruned.gguf");
         return read_model((folder / "pruned.gguf").string());
     }
 };
@@ -71,6 +71,36 @@ TEST_CASE("a model from which nothing was cut is the same model as deci, from ll
         CHECK(pruned.n_params == f.model.n_params);
         CHECK(kl_between(f.model, pruned, f.chunks) < 1e-6);
     }
+}
+
+TEST_CASE("layers that are all alike are written as llama, and compute the same") {
+    for (const char* architecture : {"llama", "qwen2", "deci"}) {
+        CAPTURE(std::string(architecture));
+        const Fixture f(architecture);
+        Structure structure = whole(f.model);
+        CHECK(architecture_of(structure) == "llama");
+        const Model same = f.pruned(structure, {"llama", true, "prune"});
+        CHECK(same.architecture == "llama");
+        CHECK(kl_between(f.model, same, f.chunks) < 1e-6);
+        for (KeptLayer& l : structure.layers) l.kv_heads = {0, 2}, l.channels.resize(96);
+        CHECK(architecture_of(structure) == "llama");
+        const double as_llama = kl_between(f.model, f.pruned(structure, {"llama", false, "prune"}), f.chunks);
+        CHECK(as_llama == doctest::Approx(kl_between(f.model, f.pruned(structure), f.chunks)).epsilon(1e-5));
+        structure.layers[1].kv_heads = {1};
+        CHECK(architecture_of(structure) == "deci");
+    }
+}
+
+TEST_CASE("biases of outputs are written as zeros, and change nothing") {
+    const Fixture f("qwen2");
+    Structure structure = whole(f.model);
+    structure.layers[1].kv_heads.clear();
+    const Model with = f.pruned(structure, {"deci", true, "prune"});
+    CHECK(with.find("blk.0.attn_output.bias") != nullptr);
+    CHECK(with.find("blk.1.attn_output.bias") == nullptr);
+    CHECK(with.find("blk.1.ffn_down.bias") != nullptr);
+    const double kl = kl_between(f.model, with, f.chunks);
+    CHECK(kl == doctest::Approx(kl_between(f.model, f.pruned(structure), f.chunks)).epsilon(1e-6));
 }
 
 TEST_CASE("cutting channels and heads leaves what a model with zeros in their place puts out") {

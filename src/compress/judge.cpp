@@ -1,0 +1,45 @@
+#include "compress/judge.h"
+
+#include <numeric>
+
+#include "compress/sensitivity.h"
+
+namespace ech0 {
+
+Judge::Judge(const Model& original, const Weights& weights, Chunks chunks, Judging how)
+    : chunks_(std::move(chunks)), how_(std::move(how)), n_vocab_(original.n_vocab), reference_(how_.spill) {
+    Walk walk = this->walk("original");
+    walk.on_logits = [&](int64_t c, std::span<const float> logits) {
+        check_logits(logits, n_vocab_, how_.n_threads);
+        reference_.put(static_cast<size_t>(c), logits);
+    };
+    walk_model(original, weights, chunks_, walk);
+}
+
+std::vector<double> Judge::kl(const Model& version, const Weights& weights) const {
+    std::vector<double> kl;
+    Walk walk = this->walk("measure");
+    walk.on_logits = [&](int64_t c, std::span<const float> logits) {
+        const std::vector<double> part =
+            kl_per_position(reference_[static_cast<size_t>(c)], logits, n_vocab_, how_.n_threads);
+        kl.insert(kl.end(), part.begin(), part.end());
+    };
+    walk_model(version, weights, chunks_, walk);
+    return kl;
+}
+
+int64_t Judge::n_tokens() const {
+    int64_t n = 0;
+    for (const std::vector<int32_t>& chunk : chunks_) n += static_cast<int64_t>(chunk.size());
+    return n;
+}
+
+Walk Judge::walk(const char* stage) const {
+    return {{how_.n_ctx, how_.n_threads}, nullptr, {}, stage, how_.progress, how_.spill};
+}
+
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+}  // namespace ech0
