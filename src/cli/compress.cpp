@@ -7,8 +7,10 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "ech0/error.h"
+#include "optimize/weigh.h"
 #include "report/compress.h"
 #include "report/verify.h"
+#include "report/weigh.h"
 #include "verify/verify.h"
 
 namespace ech0 {
@@ -19,7 +21,8 @@ struct Arguments {
     CalibrationArguments text;
     std::string imatrix, moments;
     CompressOptions options;
-    bool no_proof = false, json = false;
+    std::string sibling;
+    bool no_proof = false, allow_prune = false, json = false;
 };
 
 // Chunks of the evaluation text that the closing proof takes; `ech0 verify` takes them all.
@@ -48,10 +51,28 @@ Evidence prove(const Model& original, const Artifact& artifact, const Calibratio
     return verify(original, candidate, options, progress);
 }
 
+/// Bits or structure: several ways to the same bytes, made and measured.
+int compress_or_prune(const Model& model, const CompressOptions& options, const Arguments& arguments,
+                      const Progress& progress) {
+    WeighOptions weighing;
+    weighing.compress = options;
+    if (!arguments.sibling.empty()) weighing.sibling = arguments.sibling;
+    weighing.command = "ech0 compress " + arguments.model + " --allow-prune";
+    const Weighing result = weigh(model, weighing, progress);
+    Json json = compress_json(result.chosen().artifact);
+    json["source"] = {{"path", model.files.front().string()}, {"sha256", result.evidence.original.sha256}};
+    json["ways"] = ways_json(result);
+    json["verdict"] = verdict(result);
+    json["evidence"] = verify_json(result.evidence);
+    print(arguments.json ? json_text(json) : compress_text(result.chosen().artifact) + "\n" + ways_text(result));
+    return exit_yes;
+}
+
 int compress(const Arguments& arguments) {
     const Model model = read_model(arguments.model);
     ProgressLine progress;
     const CompressOptions options = options_of(model, arguments, progress.callback());
+    if (arguments.allow_prune) return compress_or_prune(model, options, arguments, progress.callback());
     const Artifact artifact = compress(model, options, progress.callback());
     Json json = compress_json(artifact);
     std::string text = compress_text(artifact);
@@ -73,7 +94,8 @@ void add_compress(CommandLine& line) {
         "  ech0 compress model-f16.gguf --size 4.5GB -o model-4.5GB.gguf\n"
         "  ech0 compress model-f16.gguf --bpw 3.5 -o small.gguf --effort 5\n"
         "  ech0 compress model-f16.gguf --type Q4_K -o model-q4_k.gguf\n"
-        "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md",
+        "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --calibration my-mail.txt notes.md\n"
+        "  ech0 compress model-f16.gguf --size 4GiB -o small.gguf --allow-prune     bits or structure, by measurement",
         [arguments] { return compress(*arguments); });
     CompressOptions& options = arguments->options;
     add_model(command, arguments->model);
@@ -95,6 +117,12 @@ void add_compress(CommandLine& line) {
     command->add_flag("--fresh", options.fresh, "start over instead of resuming a run that was stopped");
     command->add_flag("--keep-work", options.keep_work, "leave the folder of intermediate results (OUTPUT.ech0-work)");
     command->add_flag("--no-proof", arguments->no_proof, "do not compare the result with the original at the end");
+    CLI::Option* const allow_prune = command->add_flag(
+        "--allow-prune", arguments->allow_prune,
+        "also try to prune before compressing to the same size, and keep what is closest to the original");
+    command->add_option("--sibling", arguments->sibling, "a smaller model to judge beside, in bits per byte of text")
+        ->needs(allow_prune)
+        ->type_name("MODEL");
     add_memory(command, options.memory_bytes);
     add_threads(command, options.n_threads);
     add_json(command, arguments->json);

@@ -64,6 +64,9 @@ void add_prune(CommandLine& line) {
     add_model(command, arguments->model);
     add_amount(command, "--remove", options.remove, "of the weights outside embedding and output: 20%, 300M");
     add_size(command, "--size", options.budget_bytes, "or the size of the file, its matrices in half precision: 10GB");
+    command->add_option("--max-kl", options.most_kl, "or as much as is predicted to cost no more KL divergence: 0.001")
+        ->type_name("NATS")
+        ->check(CLI::PositiveNumber);
     add_amount(command, "--heads", options.kv_heads, "or kind by kind: KV heads with their query heads: 12, 2B, 20%");
     add_amount(command, "--ffn", options.channels, "feed-forward channels: 4096, 3B, 20%");
     add_amount(command, "--layers", options.whole_layers, "whole layers: 3, 1.5B, 10%");

@@ -57,6 +57,7 @@ public:
         Gone gone;
         while (!gone.enough(quota)) {
             const Best best = cheapest(kinds);
+            if (quota.kl > 0 && (best.offer.params == 0 || choice_.predicted_kl + best.offer.kl > quota.kl)) break;
             if (best.curve == costs_.curves.size() && best.layer == costs_.layers.size())
                 throw UsageError(fmt::format(
                     "{} were to go, but only {} can: every layer keeps something",
@@ -67,6 +68,8 @@ public:
             else
                 take_steps(best.curve, best.offer, quota, gone);
         }
+        if (gone.params == 0)
+            throw UsageError(fmt::format("nothing can go at a predicted KL divergence of at most {:.2g}", quota.kl));
         choice_.removed_params += gone.params;
     }
 
@@ -79,6 +82,7 @@ private:
     struct Gone {
         int64_t units = 0, params = 0;
         bool enough(const Quota& quota) const {
+            if (quota.kl > 0) return false;
             return quota.units > 0 ? units >= quota.units : params >= quota.params;
         }
     };
@@ -138,6 +142,7 @@ private:
 
     /// Less than the smallest step would silently become a whole step.
     void refuse_crumbs(const Quota& quota, const Kinds& kinds) {
+        if (quota.kl > 0) return;
         int64_t units = std::numeric_limits<int64_t>::max(), params = units;
         for (const CutCurve& curve : costs_.curves) {
             if (!kinds.has(curve.kind) || curve.steps.empty()) continue;
@@ -170,11 +175,11 @@ Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params) {
         return static_cast<int64_t>(std::min(std::max(1.0, std::round(n)), 9e18));
     };
     switch (amount.of) {
-        case Amount::Of::units: return {whole_number(amount.value), 0};
-        case Amount::Of::weights: return {0, whole_number(amount.value)};
+        case Amount::Of::units: return {whole_number(amount.value), 0, 0};
+        case Amount::Of::weights: return {0, whole_number(amount.value), 0};
         case Amount::Of::share:
-            return n_params > 0 ? Quota{0, whole_number(amount.value * static_cast<double>(n_params))}
-                                : Quota{whole_number(amount.value * static_cast<double>(n_units)), 0};
+            return n_params > 0 ? Quota{0, whole_number(amount.value * static_cast<double>(n_params)), 0}
+                                : Quota{whole_number(amount.value * static_cast<double>(n_units)), 0, 0};
         case Amount::Of::nothing: break;
     }
     return {};

@@ -36,10 +36,11 @@ struct CutCosts {
     std::vector<LayerCost> layers;
 };
 
-/// When enough is gone: so many units, or so many weights; both 0: nothing is asked for.
+/// When enough is gone: so many units, so many weights, or as much as costs so little; all 0: nothing is asked for.
 struct Quota {
     int64_t units = 0, params = 0;
-    bool asked() const { return units > 0 || params > 0; }
+    double kl = 0;  ///< nats, predicted, not to be exceeded
+    bool asked() const { return units > 0 || params > 0 || kl > 0; }
 };
 
 /// @param n_units, n_params  all that there is
@@ -56,7 +57,8 @@ struct Choice {
     double predicted_kl = 0;
 };
 
-/// @throws UsageError if all that can go is less than asked for, or less is asked for than the smallest step
+/// @throws UsageError if all that can go is less than asked for, less is asked for than the smallest step, or nothing
+/// is as cheap as asked for
 Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal);
 
 }  // namespace ech0

@@ -79,6 +79,7 @@ CutGoal goal_of(const Job& job) {
         goal.all.params = params_over(job.model, o.budget_bytes);
     else
         goal.all = quota_of(o.remove, 0, params_inside(job.model));
+    if (o.most_kl > 0) goal.all = {0, 0, o.most_kl};
     goal.layers = quota_of(o.whole_layers, job.model.n_layer, 0);
     goal.kv_heads = quota_of(o.kv_heads, heads.units, heads.params);
     goal.channels = quota_of(o.channels, channels.units, channels.params);
@@ -114,9 +115,10 @@ Workspace open_work(const PruneOptions& o, const std::string& source_sha256) {
 void check_options(const Model& model, const PruneOptions& o) {
     const auto given = [](const Amount& amount) { return amount.of != Amount::Of::nothing; };
     const bool kinds = given(o.kv_heads) || given(o.channels) || given(o.whole_layers);
-    if (given(o.remove) + (o.budget_bytes > 0) + kinds != 1)
+    if (given(o.remove) + (o.budget_bytes > 0) + (o.most_kl > 0) + kinds != 1)
         throw UsageError(
-            "give one of --size, --remove and what of each kind (--heads, --ffn, --layers): how much is to go?");
+            "give one of --size, --remove, --max-kl and what of each kind (--heads, --ffn, --layers): how much is to "
+            "go?");
     if (o.remove.of == Amount::Of::units) throw UsageError("--remove wants a share or weights: 20%, 300M");
     if (!o.untouched.empty() && *o.untouched.rbegin() >= model.n_layer)
         throw UsageError(fmt::format("--keep-layers: there is no layer {}: {} has 0 to {}", *o.untouched.rbegin(),

@@ -16,6 +16,7 @@ namespace ech0 {
 struct PruneOptions {
     Amount remove;                            ///< of the weights outside embedding and output; or else
     int64_t budget_bytes = 0;                 ///< of the whole file, matrices in half precision; or else
+    double most_kl = 0;                       ///< as much as is predicted to cost no more nats per token; or else
     Amount kv_heads, channels, whole_layers;  ///< kind by kind
     std::set<int64_t> untouched;              ///< layers that stay as they are
     std::filesystem::path out;

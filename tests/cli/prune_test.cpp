@@ -119,4 +119,28 @@ TEST_CASE("what cannot be pruned is one line") {
     CHECK(gemma.prune({"--remove", "20%"}).err.find("gemma3") != std::string::npos);
 }
 
+TEST_CASE("compress --allow-prune makes several ways to the same bytes, and writes the closest") {
+    const Workshop w;
+    const std::string size = std::to_string(std::filesystem::file_size(w.folder / "m.gguf") * 32 / 100);
+    const Finished run = run_ech0({"compress", "m.gguf", "--size", size, "-o", "out.gguf", "--allow-prune", "--sibling",
+                                   "m.gguf", "--effort", "1", "--ctx", "64", "--threads", "1", "--calibration",
+                                   ECH0_SOURCE_FOLDER "/share/texts/calibration/chat.txt", "--json"},
+                                  w.options);
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    double least = 1e9, chosen = -1;
+    for (const nlohmann::json& way : json["ways"]) {
+        CHECK(way["size_bytes"].get<int64_t>() <= std::stoll(size));
+        const double kl = way["selection_kl_divergence"].get<double>();
+        least = std::min(least, kl);
+        if (way["chosen"]) chosen = kl;
+    }
+    CHECK_MESSAGE(json["ways"].size() > 1, json["verdict"]);
+    CHECK(chosen == least);
+    CHECK(json["evidence"]["candidates"].size() == json["ways"].size());
+    CHECK(static_cast<int64_t>(std::filesystem::file_size(w.folder / "out.gguf")) <= std::stoll(size));
+    CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-ways"));
+    CHECK(run_ech0({"compress", "m.gguf", "--type", "Q4_0", "-o", "o.gguf", "--allow-prune"}, w.options).status == 2);
+}
+
 }  // namespace ech0

@@ -104,6 +104,15 @@ TEST_CASE("kind by kind, each gets what was asked of it") {
     CHECK(layer.structure.layers[0].channels.size() == 3);  // not from the layer that is gone
 }
 
+TEST_CASE("as much goes as costs no more than allowed") {
+    const CutCosts costs{
+        {curve(0, UnitKind::channels, 20, 1, {0.0, 0.1, 0.4}), curve(1, UnitKind::channels, 20, 1, {0.05})}, {}};
+    const Choice choice = choose_units(two_layers(), costs, {{0, 0, 0.2}, {}, {}, {}});
+    CHECK(choice.removed_params == 60);
+    CHECK(choice.predicted_kl == doctest::Approx(0.15));
+    CHECK_THROWS_AS(choose_units(two_layers(), {{costs.curves[1]}, {}}, {{0, 0, 0.01}, {}, {}, {}}), UsageError);
+}
+
 TEST_CASE("less than the smallest step is refused, with its size") {
     const CutCosts costs{{curve(0, UnitKind::channels, 20, 1, {0.1, 0.4})}, {}};
     CHECK_THROWS_WITH_AS(choose_units(two_layers(), costs, {{0, 19}, {}, {}, {}}),
