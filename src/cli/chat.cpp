@@ -12,6 +12,7 @@
 #include "cli/line_reader.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "install/config.h"
 #include "machine/budget.h"
 #include "report/chat.h"
 #include "runtime/conversation.h"
@@ -190,8 +191,9 @@ private:
 
 int chat(const Arguments& arguments) {
     check(arguments.conversation);
+    const Config config = read_config();
     const std::optional<std::string> prompt = one_prompt(arguments);
-    const Model model = read_model(arguments.model);
+    const Model model = read_model(model_or_configured(arguments.model, config));
     SessionOptions options = arguments.session;
     options.n_outputs = 1;
     options.mapped = !fits_memory(model);
@@ -250,7 +252,7 @@ void add_chat(CommandLine& line) {
                     "  ech0 chat model.gguf -p 'Once upon a time' --raw -n 100 --temp 0",
                     [arguments] { return chat(*arguments); });
     ConversationOptions& conversation = arguments->conversation;
-    add_model(command, arguments->model);
+    add_model_or_configured(command, arguments->model);
     command->add_option("-p,--prompt", arguments->prompt,
                         "answer this and end; '-' reads it from stdin, as does a stdin that is no terminal");
     command->add_option("--system,--system-prompt", conversation.system,

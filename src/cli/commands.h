@@ -14,9 +14,13 @@ void add_doctor(CommandLine& line);
 void add_fit(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_measure_alone(CommandLine& line);
+void add_modelfile(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_setup(CommandLine& line);
+void add_undo(CommandLine& line);
+void add_use(CommandLine& line);
 void add_verify(CommandLine& line);
 
 }  // namespace ech0

@@ -171,6 +171,16 @@ TEST_CASE("models and models rm print what docs/json.md says") {
     CHECK(faults_of(json_of({"models", "rm", "hf:Org/Tiny", "--json"}, home.folder.path())) == none);
 }
 
+TEST_CASE("setup, use, undo and modelfile print what docs/json.md says") {
+    const EmptyHome home;
+    const TemporaryVariable config("XDG_CONFIG_HOME", ""), state("XDG_STATE_HOME", "");
+    write_source(home.folder);
+    CHECK(faults_of(json_of({"setup", "m.gguf", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"use", "m.gguf", "--ctx", "128", "--dry-run", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"undo", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"modelfile", "m.gguf", "--json"}, home.folder.path())) == none);
+}
+
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
     const TemporaryFolder folder;
     write_source(folder);
