@@ -18,6 +18,7 @@ void add_modelfile(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_serve(CommandLine& line);
 void add_setup(CommandLine& line);
 void add_undo(CommandLine& line);
 void add_use(CommandLine& line);

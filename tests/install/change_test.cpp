@@ -19,7 +19,7 @@ std::string patched(const std::string& before, const std::string& after) {
     write_file(folder / "diff", diff_text({"file", before, after}));
     RunOptions options;
     options.folder = folder.path();
-    const Finished ran = run({"patch", "--posix", "file", "diff"}, options);
+    const Finished ran = run({"patch", "file", "diff"}, options);
     CHECK_MESSAGE(ran.status == 0, ran.out, ran.err);
     return read_file(folder / "file");
 }
