@@ -9,9 +9,9 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/run_options.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
-#include "machine/probe.h"
 #include "report/serve.h"
 #include "serve/llama_server.h"
 #include "serve/port.h"
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 struct Arguments {
     std::string model, report;
-    RunWish wish;
+    RunOptions run;
     ServeOptions options;
     std::optional<std::string> host;
     std::optional<int64_t> port;
@@ -63,18 +63,6 @@ ServeOptions options_of(const Arguments& arguments, const Config& config, const 
     return options;
 }
 
-RunPlan plan_of(const Arguments& arguments, const Config& config, const Model& model) {
-    RunWish wish = arguments.wish;
-    if (wish.n_ctx == 0) wish.n_ctx = config.n_ctx;
-    if (wish.kv_type.empty()) wish.kv_type = config.kv_type;
-    RunPlan plan = plan_run(model, probe_memory(), wish);
-    if (!plan.fits)
-        note(fmt::format("{} are needed and {} free: it will be slow; see 'ech0 fit {}'",
-                         format_memory(plan.memory.total_bytes()), format_memory(plan.budget_bytes),
-                         shell_word(model.asked)));
-    return plan;
-}
-
 // Served by the server itself, beside its own paths: no process stands in between.
 void write_site(const fs::path& site, const Json& about) {
     std::error_code failure;
@@ -97,7 +85,14 @@ int serve(const Arguments& arguments) {
     model.require_weights();
     const fs::path server = find_llama_server();
     ServeOptions options = options_of(arguments, config, model);
-    const RunPlan plan = plan_of(arguments, config, model);
+    const PlannedRun run = plan_run_here(model, arguments.run, config);
+    const RunPlan& plan = run.plan;
+    if (!plan.fits && run.split.remote.empty())
+        note(fmt::format("{} are needed and {} free: it will be slow; see 'ech0 fit {}'",
+                         format_memory(plan.memory.total_bytes()), format_memory(plan.budget_bytes),
+                         shell_word(model.asked)));
+    options.remote = run.split.remote;
+    options.n_threads = arguments.run.wish.n_threads;
     const fs::path folder = state_folder() / "serve";
     options.site = folder / fmt::format("site-{}", options.port);
     const std::vector<std::string> words = server_arguments(model, plan, options);
@@ -151,15 +146,7 @@ void add_serve(CommandLine& line) {
         ->add_option("--api-key", options.api_key, "key that clients must send; needed where others reach the address")
         ->type_name("KEY")
         ->envname("ECH0_API_KEY");
-    command
-        ->add_option("-c,--ctx,--ctx-size", arguments->wish.n_ctx,
-                     "tokens of context that all answers share (default: what fits, at most 4096)")
-        ->type_name("N")
-        ->check(CLI::Range(int64_t{2}, int64_t{1} << 24));
-    command
-        ->add_option("--kv", arguments->wish.kv_type,
-                     "type of the KV cache (default: f16, or q8_0 where only that fits)")
-        ->type_name("TYPE");
+    add_run_options(command, arguments->run);
     command->add_option("--parallel", options.n_parallel, "answers at a time")
         ->type_name("N")
         ->capture_default_str()
@@ -170,7 +157,6 @@ void add_serve(CommandLine& line) {
     command->add_option("--report", arguments->report, "a report of ech0's (JSON) to show at /ech0/report")
         ->type_name("FILE");
     command->add_flag("--print-command", arguments->print_command, "print the server's command line, and run nothing");
-    add_threads(command, options.n_threads);
     add_json(command, arguments->json);
 }
 

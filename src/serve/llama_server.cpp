@@ -1,12 +1,14 @@
 #include "serve/llama_server.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ggml.h>
 #include <llama.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 #include <string_view>
 
 #include "base/child.h"
@@ -31,6 +33,23 @@ void check_engine(const fs::path& server) {
     throw UsageError(
         fmt::format("{} is of another engine than this ech0, which has {}; 'make server' builds the right one",
                     printable(server.string(), 400), engine_description()));
+}
+
+// The engine numbers the devices of all workers, in their order: RPC0, RPC1, … A worker is taken with its first device.
+void add_remote(std::vector<std::string>& arguments, const std::vector<RemoteShare>& remote) {
+    std::vector<std::string> endpoints, devices;
+    std::vector<int64_t> layers;
+    for (const RemoteShare& share : remote) {
+        devices.push_back(fmt::format("RPC{}", endpoints.size()));
+        endpoints.push_back(share.endpoint);
+        layers.push_back(share.n_layer);
+    }
+    const int64_t n_layer = std::accumulate(layers.begin(), layers.end(), int64_t{0});
+    for (const std::string& word :
+         {std::string("--rpc"), fmt::format("{}", fmt::join(endpoints, ",")), std::string("--device"),
+          fmt::format("{}", fmt::join(devices, ",")), std::string("--n-gpu-layers"), std::to_string(n_layer),
+          std::string("--tensor-split"), fmt::format("{}", fmt::join(layers, ","))})
+        arguments.push_back(word);
 }
 
 }  // namespace
@@ -67,6 +86,7 @@ std::vector<std::string> server_arguments(const Model& model, const RunPlan& pla
     add({"--threads", std::to_string(n_threads)});
     add({"--load-mode", plan.mapped ? "mmap" : "none"});
     add({"--fit", "off", "--offline"});  // the plan decides, and nothing is fetched
+    if (!options.remote.empty()) add_remote(arguments, options.remote);
     if (options.embeddings) add({"--embeddings", "--pooling", "mean"});
     if (!options.site.empty()) add({"--path", options.site.string()});
     arguments.insert(arguments.end(), options.further.begin(), options.further.end());
