@@ -24,7 +24,7 @@ struct SamplerOptions {
     double xtc_probability = 0;  ///< 0: never
     double xtc_threshold = 0.1;  ///< above 0.5: never
     int64_t seed = -1;           ///< -1: another one each time
-    std::string grammar;         ///< GBNF that an answer must follow, from its rule "root"; "" = none
+    std::string grammar = {};    ///< GBNF that an answer must follow, from its rule "root"; "" = none
 };
 
 /// @throws UsageError naming the option that is out of range and its range
