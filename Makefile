@@ -8,7 +8,7 @@ export JOBS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build server demo demo-model test test-models peers bench asan format format-check tidy lint install clean
+.PHONY: help build server demo demo-model test test-models peers bench asan format format-check tidy lint install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -65,8 +65,11 @@ lint: ## shellcheck over the scripts
 
 # `sudo make install` after `make build` installs what the user built; root would build it all anew in a cache of its own.
 install: ## program, library, headers and texts into PREFIX (/usr/local)
-	@if [ -z "$$SUDO_USER" ] || [ ! -x $(BUILD)/ech0 ]; then scripts/build.sh $(BUILD); fi
+	@if [ -z "$$SUDO_USER" ] || [ ! -x $(BUILD)/ech0 ]; then $(MAKE) --no-print-directory server; fi
 	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+package: server ## a .deb (on Debian and Ubuntu) and a tarball of what install puts, in build/packages
+	@cd $(BUILD) && cpack
 
 clean: ## remove what was built here; the engine and the models stay in the cache
 	rm -rf $(BUILD) build-asan

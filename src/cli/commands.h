@@ -10,6 +10,7 @@ void add_calibrate(CommandLine& line);
 void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);
 void add_demo(CommandLine& line);
+void add_describe(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_fit(CommandLine& line);
 void add_inspect(CommandLine& line);

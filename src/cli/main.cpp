@@ -37,6 +37,7 @@ void add_commands(CommandLine& line) {
     add_use(line);
     add_undo(line);
     add_modelfile(line);
+    add_describe(line);
     add_measure_alone(line);
 }
 
