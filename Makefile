@@ -8,7 +8,7 @@ export JOBS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build demo demo-model test test-models peers bench asan format format-check tidy lint install clean
+.PHONY: help build server demo demo-model test test-models peers bench asan format format-check tidy lint install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -16,13 +16,16 @@ help: ## this list
 build: ## the program, build/ech0
 	@scripts/build.sh $(BUILD)
 
+server: build ## llama-server and ggml-rpc-server of the same engine, which `ech0 serve` and --rpc run
+	@scripts/engine.sh peers $(BUILD)/engine llama-server ggml-rpc-server
+
 demo: build demo-model ## the whole chain on a small real model, then a chat line
 	@$(BUILD)/ech0 demo
 
 # The peers that the tests run beside us; the others take longer to build and no test needs them.
-TEST_PEERS = llama-quantize llama-perplexity
+TEST_PEERS = llama-quantize llama-perplexity llama-server
 
-test: build demo-model ## all tests
+test: server demo-model ## all tests
 	@scripts/engine.sh peers $(BUILD)/peers $(TEST_PEERS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
 
@@ -44,6 +47,7 @@ bench: build peers test-models ## the comparisons with llama.cpp's own tools (ho
 asan: demo-model ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan
 	@scripts/build.sh build-asan -DECH0_SANITIZE=ON
 	@scripts/engine.sh peers build-asan/peers $(TEST_PEERS)
+	@scripts/engine.sh peers build-asan/engine llama-server ggml-rpc-server
 	@ctest --test-dir build-asan --output-on-failure --no-tests=error --parallel $(JOBS)
 
 format: ## rewrite the sources as .clang-format says
@@ -61,8 +65,11 @@ lint: ## shellcheck over the scripts
 
 # `sudo make install` after `make build` installs what the user built; root would build it all anew in a cache of its own.
 install: ## program, library, headers and texts into PREFIX (/usr/local)
-	@if [ -z "$$SUDO_USER" ] || [ ! -x $(BUILD)/ech0 ]; then scripts/build.sh $(BUILD); fi
+	@if [ -z "$$SUDO_USER" ] || [ ! -x $(BUILD)/ech0 ]; then $(MAKE) --no-print-directory server; fi
 	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+package: server ## a .deb (on Debian and Ubuntu) and a tarball of what install puts, in build/packages
+	@cd $(BUILD) && cpack
 
 clean: ## remove what was built here; the engine and the models stay in the cache
 	rm -rf $(BUILD) build-asan

@@ -26,7 +26,9 @@ build    eigen:                               libeigen3-dev        eigen
 build    header:openssl/evp.h                 libssl-dev           openssl@3
 build    header:httplib.h                     libcpp-httplib-dev   cpp-httplib
 build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
+build    header:histedit.h                    libedit-dev          -
 test     header:doctest/doctest.h             doctest-dev          doctest
+test     command:patch                        patch                -
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
 TABLE

@@ -11,6 +11,13 @@
 
 namespace ech0 {
 
+/// Layers that another machine holds and computes, a worker of the engine's RPC backend (ggml-rpc-server).
+struct RemoteShare {
+    std::string endpoint;  ///< "192.168.1.7:50052"
+    int64_t device = 0;    ///< of the worker's, if it has several
+    int64_t n_layer = 0;   ///< how many; the output matrix counts as one
+};
+
 struct SessionOptions {
     int64_t n_ctx = 0;           ///< tokens of context; 0 = the model's own, at most 4096
     int64_t n_batch = 512;       ///< tokens per engine call
@@ -19,6 +26,7 @@ struct SessionOptions {
     bool mapped = false;         ///< weights stay in the file and come in as they are read: for more than memory holds
     std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
+    std::vector<RemoteShare> remote = {};  ///< the last layers, in this order; the first ones stay here
 };
 
 struct ChatMessage {

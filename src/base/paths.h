@@ -12,4 +12,12 @@ std::filesystem::path cache_folder();
 /// @throws UsageError if none of ECH0_CONFIG, XDG_CONFIG_HOME and HOME is set
 std::filesystem::path config_folder();
 
+/// Where ech0 keeps what happened: history of chats, what `undo` needs. $ECH0_STATE, or ech0 in $XDG_STATE_HOME, or
+/// ~/.local/state/ech0. It may not exist.
+/// @throws UsageError if none of ECH0_STATE, XDG_STATE_HOME and HOME is set
+std::filesystem::path state_folder();
+
+/// @throws UsageError if HOME is not set
+std::filesystem::path home_folder();
+
 }  // namespace ech0

@@ -10,13 +10,19 @@ void add_calibrate(CommandLine& line);
 void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);
 void add_demo(CommandLine& line);
+void add_describe(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_fit(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_measure_alone(CommandLine& line);
+void add_modelfile(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_serve(CommandLine& line);
+void add_setup(CommandLine& line);
+void add_undo(CommandLine& line);
+void add_use(CommandLine& line);
 void add_verify(CommandLine& line);
 
 }  // namespace ech0

@@ -27,6 +27,11 @@ CLI::Option* add_model(CLI::App* command, std::string& model) {
         ->required();
 }
 
+CLI::Option* add_model_or_configured(CLI::App* command, std::string& model) {
+    return command->add_option(
+        "MODEL", model, "a .gguf file, 'demo', or a name that 'ech0 models' lists (default: what 'ech0 use' chose)");
+}
+
 CLI::Option* add_json(CLI::App* command, bool& json) {
     return command->add_flag("--json", json, "print one JSON object instead of text");
 }
@@ -85,6 +90,12 @@ CLI::Option* add_share(CLI::App* command, const std::string& name, double& share
 
 CLI::Option* add_amount(CLI::App* command, const std::string& name, Amount& amount, const std::string& help) {
     return add_parsed(command, name, amount, parse_amount, "AMOUNT", help);
+}
+
+std::string model_or_configured(const std::string& model, const Config& config) {
+    if (!model.empty()) return model;
+    if (!config.model.empty()) return config.model;
+    throw UsageError("no MODEL: name one, or choose one for good by 'ech0 use MODEL'");
 }
 
 void print(std::string_view text) {

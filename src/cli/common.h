@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "ech0/units.h"
+#include "install/config.h"
 
 namespace ech0 {
 
@@ -32,12 +33,13 @@ CLI::App* add_command(CommandLine& line, const std::string& name, const std::str
                       std::function<int()> run);
 
 // Options that several commands have, with one spelling and one help text.
-CLI::Option* add_model(CLI::App* command, std::string& model);  ///< MODEL, required
-CLI::Option* add_json(CLI::App* command, bool& json);           ///< --json
-CLI::Option* add_memory(CLI::App* command, int64_t& bytes);     ///< --memory SIZE, of compress
-CLI::Option* add_threads(CLI::App* command, int& n_threads);    ///< --threads N
-CLI::Option* add_seed(CLI::App* command, uint64_t& seed);       ///< --seed N
-CLI::Option* add_dry_run(CLI::App* command, bool& dry_run);     ///< --dry-run
+CLI::Option* add_model(CLI::App* command, std::string& model);                ///< MODEL, required
+CLI::Option* add_model_or_configured(CLI::App* command, std::string& model);  ///< MODEL, or what 'ech0 use' chose
+CLI::Option* add_json(CLI::App* command, bool& json);                         ///< --json
+CLI::Option* add_memory(CLI::App* command, int64_t& bytes);                   ///< --memory SIZE, of compress
+CLI::Option* add_threads(CLI::App* command, int& n_threads);                  ///< --threads N
+CLI::Option* add_seed(CLI::App* command, uint64_t& seed);                     ///< --seed N
+CLI::Option* add_dry_run(CLI::App* command, bool& dry_run);                   ///< --dry-run
 /// An option whose value is a size: 60MB, 17.8GiB, 16g. @throws UsageError while parsing, if it is none
 CLI::Option* add_size(CLI::App* command, const std::string& name, int64_t& bytes, const std::string& help);
 /// An option whose value is bits per weight: 3.5bpw.
@@ -46,6 +48,10 @@ CLI::Option* add_bits(CLI::App* command, const std::string& name, double& bits_p
 CLI::Option* add_share(CLI::App* command, const std::string& name, double& share, const std::string& help);
 /// An option whose value is how much is to go: 3, 300M, 20%.
 CLI::Option* add_amount(CLI::App* command, const std::string& name, Amount& amount, const std::string& help);
+
+/// The model that was named, else the one of the settings.
+/// @throws UsageError if neither names one
+std::string model_or_configured(const std::string& model, const Config& config);
 
 /// Write a result to stdout.
 /// @throws ClosedPipe if nobody reads any more; FileError if it can't be written (a full disk behind a redirection)

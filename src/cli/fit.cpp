@@ -9,6 +9,8 @@
 #include "cli/anatomy.h"
 #include "cli/commands.h"
 #include "ech0/error.h"
+#include "ech0/units.h"
+#include "runtime/workers.h"
 
 namespace ech0 {
 namespace {
@@ -17,9 +19,21 @@ struct Arguments {
     FitOptions options;
     std::vector<std::string> models;
     std::string machine = "this", prefer = "balanced";
+    std::vector<std::string> workers;
     int64_t memory_bytes = 0, read_bytes_per_s = 0;
     bool explain = false, all = false, json = false;
 };
+
+// One memory to plan with. Speeds stay those of this machine's: what the network costs is not known beforehand.
+void count_workers(Machine& machine, const std::vector<std::string>& endpoints) {
+    for (const Worker& worker : ask_workers(endpoints)) {
+        machine.model_budget_bytes += worker.memory_free_bytes;
+        machine.budget_source += fmt::format(
+            ", + {} free on the worker {} (speeds are as if it were all here: an upper "
+            "bound over a network)",
+            format_memory(worker.memory_free_bytes), printable(worker.endpoint));
+    }
+}
 
 int fit(const Arguments& arguments) {
     FitOptions options = arguments.options;
@@ -29,6 +43,7 @@ int fit(const Arguments& arguments) {
                                                    : Prefer::balanced;
     options.machine = with_overrides(find_machine(arguments.machine), arguments.memory_bytes,
                                      static_cast<double>(arguments.read_bytes_per_s));
+    count_workers(options.machine, arguments.workers);
     const Fit result = fit(options);
     print(arguments.json ? json_text(fit_json(result))
                          : fit_text(result, arguments.all) + (arguments.explain ? fit_explanation(result) : ""));
@@ -58,6 +73,9 @@ void add_fit(CommandLine& line) {
     add_size(command, "--memory", arguments->memory_bytes,
              "what the model may take, instead of what the machine gives");
     add_size(command, "--bandwidth", arguments->read_bytes_per_s, "what its memory reads in a second: 120GB");
+    command->add_option("--rpc", arguments->workers, "workers (ggml-rpc-server) whose memory counts too")
+        ->type_name("HOST:PORT,…")
+        ->delimiter(',');
     command->add_option("--ctx", options.n_ctx, "tokens of context")
         ->type_name("N")
         ->capture_default_str()

@@ -32,6 +32,12 @@ void add_commands(CommandLine& line) {
     add_verify(line);
     add_bench(line);
     add_chat(line);
+    add_serve(line);
+    add_setup(line);
+    add_use(line);
+    add_undo(line);
+    add_modelfile(line);
+    add_describe(line);
     add_measure_alone(line);
 }
 

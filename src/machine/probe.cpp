@@ -122,24 +122,31 @@ void describe_speed(Machine& machine, const std::optional<ReadBandwidth>& read) 
     machine.read_grade = Grade::measured;
 }
 
+Machine without_speed(const Host& host) {
+    Machine machine;
+    machine.name = "this";
+    machine.is_this = true;
+    machine.cores = host.cores;
+    machine.isa = engine_isa();
+    machine.devices = engine_devices();
+    for (Device& device : machine.devices)  // ggml says of the processor that all of its memory is free
+        if (device.kind == "cpu") device.memory_free_bytes = host.memory_available_bytes;
+    describe_memory(machine, host);
+    return machine;
+}
+
 }  // namespace
 
 Probe probe(bool measure_anew) {
     Probe probe;
     probe.host = probe_host();
-    Machine& machine = probe.machine;
-    machine.name = "this";
-    machine.is_this = true;
-    machine.cores = probe.host.cores;
-    machine.isa = engine_isa();
-    machine.devices = engine_devices();
-    for (Device& device : machine.devices)  // ggml says of the processor that all of its memory is free
-        if (device.kind == "cpu") device.memory_free_bytes = probe.host.memory_available_bytes;
-    describe_memory(machine, probe.host);
-    probe.read = read_bandwidth(machine, probe.host, measure_anew);
-    describe_speed(machine, probe.read);
+    probe.machine = without_speed(probe.host);
+    probe.read = read_bandwidth(probe.machine, probe.host, measure_anew);
+    describe_speed(probe.machine, probe.read);
     return probe;
 }
+
+Machine probe_memory() { return without_speed(probe_host()); }
 
 Machine probe_machine(bool measure_anew) { return probe(measure_anew).machine; }
 

@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "ech0/error.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
 namespace {
 
-Json messages_json(const Conversation& conversation) {
-    Json messages = Json::array();
-    for (const ChatMessage& message : conversation.messages())
-        messages.push_back({{"role", message.role}, {"content", message.content}});
-    return messages;
+Json messages_json(const std::vector<ChatMessage>& messages) {
+    Json list = Json::array();
+    for (const ChatMessage& message : messages) list.push_back({{"role", message.role}, {"content", message.content}});
+    return list;
 }
 
 Json sampler_json(const SamplerOptions& options, uint32_t seed) {
@@ -22,6 +22,13 @@ Json sampler_json(const SamplerOptions& options, uint32_t seed) {
             {"min_p", options.min_p},
             {"repeat_penalty", options.repeat_penalty},
             {"repeat_last_n", options.repeat_last_n},
+            {"presence_penalty", options.presence_penalty},
+            {"frequency_penalty", options.frequency_penalty},
+            {"typical_p", options.typical_p},
+            {"top_n_sigma", options.top_n_sigma},
+            {"xtc_probability", options.xtc_probability},
+            {"xtc_threshold", options.xtc_threshold},
+            {"grammar", !options.grammar.empty()},
             {"seed", seed}};
 }
 
@@ -43,8 +50,9 @@ Json chat_json(const Model& model, const Conversation& conversation, const Answe
             {"model", {{"path", model.files.front().string()}, {"name", model.name}, {"size_bytes", model.size_bytes}}},
             {"engine", engine_description()},
             {"raw", options.raw},
-            {"messages", messages_json(conversation)},
+            {"messages", messages_json(conversation.messages())},
             {"answer", answer.text},
+            {"thoughts", answer.thoughts},
             {"stop", stop_name(answer.stop)},
             {"n_prompt_tokens", answer.n_prompt},
             {"n_answer_tokens", answer.n_tokens},
@@ -55,6 +63,35 @@ Json chat_json(const Model& model, const Conversation& conversation, const Answe
             {"prompt_tokens_per_s", answer.prompt_tokens_per_s()},
             {"tokens_per_s", answer.tokens_per_s()},
             {"sampler", sampler_json(options.sampler, conversation.seed())}};
+}
+
+Json conversation_json(const Model& model, const std::vector<ChatMessage>& messages) {
+    return {{"schema", "ech0.conversation/1"}, {"model", model.asked}, {"messages", messages_json(messages)}};
+}
+
+std::vector<ChatMessage> conversation_messages(std::string_view text, const std::string& name) {
+    const auto refuse = [&](std::string_view why) {
+        throw FormatError(fmt::format("{}: {}; wanted a conversation that /save wrote", name, why));
+    };
+    Json saved;
+    try {
+        saved = Json::parse(text);
+    } catch (const Json::parse_error& error) {
+        refuse("no JSON: " + printable(error.what(), 200));
+    }
+    if (!saved.is_object() || saved.value("schema", Json()) != "ech0.conversation/1" || !saved.contains("messages") ||
+        !saved["messages"].is_array())
+        refuse("its schema is not ech0.conversation/1");
+    std::vector<ChatMessage> messages;
+    for (const Json& message : saved["messages"]) {
+        const bool is_message = message.is_object() && message.contains("role") && message["role"].is_string() &&
+                                message.contains("content") && message["content"].is_string();
+        const std::string role = is_message ? message["role"].get<std::string>() : "";
+        const bool known = role == "user" || role == "assistant" || (role == "system" && messages.empty());
+        if (!known) refuse(fmt::format("message {} has no role that can stand there", messages.size() + 1));
+        messages.push_back({role, message["content"]});
+    }
+    return messages;
 }
 
 std::string answer_text(const Conversation& conversation, const Answer& answer) {

@@ -19,6 +19,7 @@
 #include "base/utf8_stream.h"
 #include "ech0/error.h"
 #include "runtime/session_impl.h"
+#include "runtime/thoughts.h"
 
 namespace ech0 {
 namespace {
@@ -69,7 +70,7 @@ std::string_view stop_name(Stop stop) {
 Conversation::Conversation(Session& session, ConversationOptions options)
     : session_(session),
       options_(std::move(options)),
-      sampler_(options_.sampler, session.n_vocab(), suppressed_tokens(session)) {
+      sampler_(options_.sampler, session.n_vocab(), suppressed_tokens(session), session.impl().vocab) {
     check(options_);
     const std::vector<ChatMessage> probe = {{"user", "?"}};
     if (!options_.raw) session_.apply_template(probe, true);
@@ -84,7 +85,31 @@ void Conversation::clear() {
     if (!options_.system.empty()) messages_.push_back({"system", options_.system});
 }
 
-Answer Conversation::ask(std::string_view message, const OnText& on_text) {
+void Conversation::set_system(const std::string& system) {
+    ConversationOptions options = options_;
+    options.system = system;
+    check(options);
+    options_ = std::move(options);
+    if (!messages_.empty() && messages_.front().role == "system") messages_.erase(messages_.begin());
+    if (!system.empty()) messages_.insert(messages_.begin(), {"system", system});
+}
+
+void Conversation::set_messages(std::vector<ChatMessage> messages) {
+    for (const ChatMessage& message : messages) check_text("message", message.content);
+    options_.system = !messages.empty() && messages.front().role == "system" ? messages.front().content : "";
+    messages_ = std::move(messages);
+}
+
+std::optional<std::string> Conversation::take_back() {
+    const auto last = std::find_if(messages_.rbegin(), messages_.rend(),
+                                   [](const ChatMessage& message) { return message.role == "user"; });
+    if (last == messages_.rend()) return std::nullopt;
+    std::string message = last->content;
+    messages_.erase(last.base() - 1, messages_.end());
+    return message;
+}
+
+Answer Conversation::ask(std::string_view message, const OnText& on_text, const OnText& on_thought) {
     check_text("prompt", message);
     const std::vector<ChatMessage> before = messages_;
     messages_.push_back({"user", std::string(message)});
@@ -92,7 +117,7 @@ Answer Conversation::ask(std::string_view message, const OnText& on_text) {
     try {
         const std::vector<int32_t> prompt = make_room(answer);
         const std::span<const float> logits = read_prompt(prompt, answer);
-        write_answer(logits, answer, on_text);
+        write_answer(logits, answer, on_text, on_thought);
     } catch (const Interrupted&) {
         answer.stop = Stop::interrupted;
     } catch (...) {
@@ -171,14 +196,20 @@ std::span<const float> Conversation::read(const std::vector<int32_t>& wanted, in
     }
 }
 
-void Conversation::write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text) {
+void Conversation::write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text,
+                                const OnText& on_thought) {
     const Clock::time_point start = Clock::now();
     const int64_t most = options_.n_predict >= 0 ? options_.n_predict : session_.n_ctx();
     Utf8Stream characters;
-    const auto say = [&](const std::string& text) {
-        answer.text += text;
-        if (on_text && !text.empty()) on_text(text);
+    ThoughtFilter thoughts;
+    const auto tell = [&](const ThoughtFilter::Parts& parts) {
+        answer.thoughts += parts.thought;
+        answer.text += parts.said;
+        if (on_thought && !parts.thought.empty()) on_thought(parts.thought);
+        if (on_text && !parts.said.empty()) on_text(parts.said);
     };
+    const auto say = [&](const std::string& text) { tell(thoughts.push(text)); };
+    sampler_.begin_answer();
     int32_t token = -1;
     for (answer.stop = Stop::length; answer.n_tokens < most; answer.n_tokens++) {
         if (answer.n_tokens > 0) {
@@ -198,6 +229,7 @@ void Conversation::write_answer(std::span<const float> logits, Answer& answer, c
         answer.answer_s = seconds_since(start);
     }
     say(characters.finish());
+    tell(thoughts.finish());
 }
 
 // The context is full in the middle of an answer.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +31,8 @@ std::string_view stop_name(Stop stop);  ///< "end_of_turn", …
 
 /// One answer and what it took.
 struct Answer {
-    std::string text;
+    std::string text;      ///< without thoughts
+    std::string thoughts;  ///< what the model wrote between <think> and </think>
     Stop stop = Stop::end_of_turn;
     int64_t n_prompt = 0;     ///< tokens of the whole prompt: history, message, template
     int64_t n_reused = 0;     ///< of these, the ones that were in the context already
@@ -59,9 +61,17 @@ public:
     /// @throws UsageError if the message does not fit the context, or the file has no template; the conversation is
     /// then
     ///         as it was before
-    Answer ask(std::string_view message, const OnText& on_text = {});
+    /// @param on_thought  gets what a reasoning model writes before its answer
+    Answer ask(std::string_view message, const OnText& on_text = {}, const OnText& on_thought = {});
 
     void clear();  ///< forget all but the system prompt
+    /// Another system prompt, for what was said too; "" = none.
+    /// @throws UsageError as check
+    void set_system(const std::string& system);
+    /// As if this had been said. @throws UsageError if a text has a NUL byte
+    void set_messages(std::vector<ChatMessage> messages);
+    /// Forget the last message of the user and what was answered. @return that message; nothing if there is none
+    std::optional<std::string> take_back();
     const std::vector<ChatMessage>& messages() const { return messages_; }
     const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what is in the context
     const Session& session() const { return session_; }
@@ -73,7 +83,7 @@ private:
     std::vector<int32_t> make_room(Answer& answer);
     std::span<const float> read_prompt(const std::vector<int32_t>& prompt, Answer& answer);
     std::span<const float> read(const std::vector<int32_t>& wanted, int64_t first_logit);
-    void write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text);
+    void write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text, const OnText& on_thought);
     bool make_space(Answer& answer);
     bool forget_oldest_turn();
     bool forget_half(Answer& answer);

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+
+struct llama_vocab;
 
 namespace ech0 {
 
@@ -14,7 +17,14 @@ struct SamplerOptions {
     double min_p = 0.05;          ///< 0: all
     double repeat_penalty = 1.0;  ///< 1: none
     int64_t repeat_last_n = 64;   ///< tokens that the penalty remembers
-    int64_t seed = -1;            ///< -1: another one each time
+    double presence_penalty = 0;  ///< 0: none
+    double frequency_penalty = 0;
+    double typical_p = 1;        ///< 1: all
+    double top_n_sigma = -1;     ///< below 0: all
+    double xtc_probability = 0;  ///< 0: never
+    double xtc_threshold = 0.1;  ///< above 0.5: never
+    int64_t seed = -1;           ///< -1: another one each time
+    std::string grammar = {};    ///< GBNF that an answer must follow, from its rule "root"; "" = none
 };
 
 /// @throws UsageError naming the option that is out of range and its range
@@ -24,8 +34,10 @@ void check(const SamplerOptions& options);
 class Sampler {
 public:
     /// @param suppressed  tokens that are never chosen (Gemma's image tokens in a text chat)
-    /// @throws UsageError as check
-    Sampler(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed = {});
+    /// @param vocab  whose tokens a grammar is spelled in; needed for one alone
+    /// @throws UsageError as check, and if the grammar is none
+    Sampler(const SamplerOptions& options, int64_t n_vocab, std::span<const int32_t> suppressed = {},
+            const llama_vocab* vocab = nullptr);
     ~Sampler();
     Sampler(Sampler&&) noexcept;
     Sampler& operator=(Sampler&&) noexcept;
@@ -39,6 +51,9 @@ public:
 
     /// Forget what was said and begin the random numbers again.
     void reset();
+
+    /// A new answer begins: the grammar starts over.
+    void begin_answer();
 
     uint32_t seed() const;  ///< the one in use, also when the options asked for any
 

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <optional>
 
 #include "base/interrupt.h"
+#include "runtime/chat_template.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
 #include "runtime/session_impl.h"
 #include "runtime/tokenizer.h"
+#include "runtime/workers.h"
 
 namespace ech0 {
 namespace {
@@ -19,13 +23,45 @@ constexpr int64_t default_n_ctx = 4096;
 
 bool stop_requested(void*) { return interrupted(); }
 
-llama_model_ptr load_model(const Model& model, bool mapped) {
+/// The devices of other machines, and how many layers each gets, as the engine wants to be told. Layers that are not
+/// counted stay with the processor here; on a machine with a GPU of its own that one comes first.
+struct RemotePlacement {
+    std::vector<ggml_backend_dev_t> devices;
+    std::vector<float> n_layer;
+
+    RemotePlacement(const Model& model, const std::vector<RemoteShare>& remote) : n_layer(llama_max_devices(), 0) {
+        int64_t n_left = model.n_layer + 1;
+        for (const RemoteShare& share : remote) n_left -= share.n_layer;
+        if (n_left < 0) throw UsageError(fmt::format("{} layers too many for other machines", -n_left));
+        if (ggml_backend_dev_t gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU); gpu != nullptr)
+            add(gpu, n_left);
+        for (const RemoteShare& share : remote) add(worker_device(share), share.n_layer);
+    }
+
+    void add(ggml_backend_dev_t device, int64_t n) {
+        n_layer[devices.size()] = static_cast<float>(n);
+        devices.push_back(device);
+    }
+
+    void set(llama_model_params& params) {
+        params.n_gpu_layers = static_cast<int32_t>(std::accumulate(n_layer.begin(), n_layer.end(), 0.0F));
+        devices.push_back(nullptr);  // where the list ends
+        params.devices = devices.data();
+        params.tensor_split = n_layer.data();
+        params.load_mode = LLAMA_LOAD_MODE_NONE;
+    }
+};
+
+llama_model_ptr load_model(const Model& model, const SessionOptions& options) {
     start_engine();
     clear_engine_message();
+    const bool mapped = options.mapped;
     llama_model_params params = llama_model_default_params();
     // A mapped file beside weights that the engine has rearranged for the processor would count twice.
     params.load_mode = mapped ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.use_extra_bufts = !mapped;
+    std::optional<RemotePlacement> placement;
+    if (!options.remote.empty()) placement.emplace(model, options.remote).set(params);
     std::vector<std::string> paths;
     for (const auto& file : model.files) paths.push_back(file.string());
     std::vector<const char*> names;
@@ -73,7 +109,7 @@ llama_context_params context_params(const Model& info, const SessionOptions& opt
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
     model.require_weights();
-    impl_->model = load_model(model, options.mapped);
+    impl_->model = load_model(model, options);
     impl_->ctx = make_context(impl_->model.get(), model, options);
     impl_->vocab = llama_model_get_vocab(impl_->model.get());
     impl_->chat_template = model.chat_template;
@@ -108,28 +144,7 @@ std::string Session::piece(int32_t token, bool special) const {
 }
 
 std::string Session::apply_template(std::span<const ChatMessage> messages, bool add_assistant) const {
-    if (impl_->chat_template.empty())
-        throw UsageError(
-            "this file has no chat template (tokenizer.chat_template): it is a base model; use -p with --raw");
-    std::vector<llama_chat_message> chat;
-    size_t n_chars = 256;
-    for (const ChatMessage& m : messages) {
-        chat.push_back({m.role.c_str(), m.content.c_str()});
-        n_chars += 2 * (m.role.size() + m.content.size());
-    }
-    std::string prompt(n_chars, '\0');
-    const auto apply = [&] {
-        return llama_chat_apply_template(impl_->chat_template.c_str(), chat.data(), chat.size(), add_assistant,
-                                         prompt.data(), static_cast<int32_t>(prompt.size()));
-    };
-    int32_t n = apply();
-    if (n > static_cast<int32_t>(prompt.size())) {
-        prompt.resize(static_cast<size_t>(n));
-        n = apply();
-    }
-    if (n < 0) throw UsageError("the file's chat template is not one that llama.cpp's template list knows");
-    prompt.resize(static_cast<size_t>(n));
-    return prompt;
+    return render_chat(impl_->chat_template, messages, add_assistant);
 }
 
 namespace {

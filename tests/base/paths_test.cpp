@@ -32,3 +32,17 @@ TEST_CASE("the cache is ECH0_CACHE, else below HOME, else nowhere") {
     const TemporaryVariable no_home("HOME", "");
     CHECK_THROWS_AS(cache_folder(), UsageError);
 }
+
+TEST_CASE("the folder of what happened is ECH0_STATE, else below XDG_STATE_HOME, else below HOME") {
+    const TemporaryVariable home("HOME", "/home/me"), xdg("XDG_STATE_HOME", "");
+    {
+        const TemporaryVariable state("ECH0_STATE", "/mine");
+        CHECK(state_folder() == "/mine");
+    }
+    const TemporaryVariable state("ECH0_STATE", "");
+    CHECK(state_folder() == "/home/me/.local/state/ech0");
+    CHECK(home_folder() == "/home/me");
+    const TemporaryVariable no_home("HOME", "");
+    CHECK_THROWS_AS(state_folder(), UsageError);
+    CHECK_THROWS_AS(home_folder(), UsageError);
+}

@@ -1,6 +1,7 @@
 #include "base/toml.h"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "ech0/error.h"
 
@@ -33,7 +34,8 @@ TEST_CASE("what a TOML table lacks, has in another type or has too much is refus
     const TomlDocument document("[[thing]]\nname = 'a'\nn = -1\nt = ''\nx = inf\nl = [1]\nb = 3\n", "t.toml");
     TomlTable thing = document.root().tables("thing").at(0);
     CHECK_THROWS_WITH_AS(thing.text("none"), "t.toml: [[thing]] a: key 'none' is missing, wanted a text", FormatError);
-    CHECK_THROWS_WITH_AS(thing.integer("n"), "t.toml: [[thing]] a: key 'n' is -1, wanted a whole number of at least 0",
+    CHECK_THROWS_WITH_AS(thing.integer("n"),
+                         "t.toml: [[thing]] a: line 3, column 1: key 'n' is -1, wanted a whole number of at least 0",
                          FormatError);
     CHECK_THROWS_AS(thing.text("t"), FormatError);
     CHECK_THROWS_AS(thing.text_or("n", ""), FormatError);
@@ -45,6 +47,37 @@ TEST_CASE("what a TOML table lacks, has in another type or has too much is refus
     CHECK_THROWS_AS(thing.tables("n"), FormatError);
     CHECK_THROWS_AS(thing.flag_or("b", true), FormatError);
     CHECK_THROWS_WITH_AS(document.root().tables("thing").at(0).done(),
-                         "t.toml: [[thing]] a: key 'b' is not known: misspelt?", FormatError);
+                         "t.toml: [[thing]] a: line 7, column 1: key 'b' is not known: misspelt?", FormatError);
     CHECK_THROWS_AS(TomlDocument("a = ", "t.toml"), FormatError);
+}
+
+TEST_CASE("a table inside a document is read by its name, and its errors have line and column") {
+    const TomlDocument document("a = 1\n[chat]\n  ctx = 'x'\n", "t.toml");
+    TomlTable root = document.root();
+    std::optional<TomlTable> chat = root.table("chat");
+    REQUIRE(chat);
+    CHECK_THROWS_WITH_AS(chat->integer("ctx"),
+                         "t.toml: [chat]: line 3, column 3: key 'ctx' is \"x\", wanted a whole number of at least 0",
+                         FormatError);
+    CHECK_FALSE(root.table("none"));
+    CHECK_THROWS_AS(root.table("a"), FormatError);
+}
+
+TEST_CASE("a key is set in a TOML text and all else stays as it was") {
+    const std::string text = "# mine\n\nmodel = 'ö'  # the \"small\" one\n[chat] # talk\nctx = 1\n\n[serve]\nport = 2";
+    const auto with = [&](std::string_view table, std::string_view key, const nlohmann::json& value) {
+        return with_toml_key(text, table, key, value, "t.toml");
+    };
+    CHECK(with("", "model", "a\"b") ==
+          "# mine\n\nmodel = \"a\\\"b\"  # the \"small\" one\n[chat] # talk\nctx = 1\n\n[serve]\nport = 2");
+    CHECK(with("chat", "ctx", 8192).find("[chat] # talk\nctx = 8192\n\n[serve]") != std::string::npos);
+    CHECK(with("chat", "kv", "q8_0").find("[chat] # talk\nkv = \"q8_0\"\nctx = 1\n") != std::string::npos);
+    CHECK(with("serve", "port", 3).ends_with("[serve]\nport = 3"));
+    CHECK(with("voice", "enabled", true).ends_with("port = 2\n\n[voice]\nenabled = true\n"));
+    CHECK(with("", "other", 1).starts_with("# mine\n\nother = 1\nmodel = 'ö'"));
+    CHECK(with_toml_key("", "", "model", "m", "t.toml") == "model = \"m\"\n");
+    CHECK_THROWS_WITH_AS(with_toml_key("chat = {ctx = 1}\n", "chat", "kv", "x", "t.toml"),
+                         "t.toml: line 1: table 'chat' is written in one line; write it as [chat] with one key on a "
+                         "line",
+                         FormatError);
 }

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "ech0/session.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
@@ -65,13 +66,15 @@ TEST_CASE("chat --json has the keys of ech0.chat/1 and no others") {
     REQUIRE(ran.status == 0);
     CHECK(ran.err == "");
     const json found = json::parse(ran.out);
-    CHECK(keys_of(found) == std::set<std::string>{"schema", "model", "engine", "raw", "messages", "answer", "stop",
-                                                  "n_prompt_tokens", "n_answer_tokens", "n_forgotten_tokens", "n_past",
-                                                  "n_ctx", "prompt_s", "prompt_tokens_per_s", "tokens_per_s",
+    CHECK(keys_of(found) == std::set<std::string>{"schema", "model", "engine", "raw", "messages", "answer", "thoughts",
+                                                  "stop", "n_prompt_tokens", "n_answer_tokens", "n_forgotten_tokens",
+                                                  "n_past", "n_ctx", "prompt_s", "prompt_tokens_per_s", "tokens_per_s",
                                                   "sampler"});
     CHECK(keys_of(found["model"]) == std::set<std::string>{"path", "name", "size_bytes"});
-    CHECK(keys_of(found["sampler"]) ==
-          std::set<std::string>{"temp", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "seed"});
+    CHECK(keys_of(found["sampler"]) == std::set<std::string>{"temp", "top_k", "top_p", "min_p", "repeat_penalty",
+                                                             "repeat_last_n", "presence_penalty", "frequency_penalty",
+                                                             "typical_p", "top_n_sigma", "xtc_probability",
+                                                             "xtc_threshold", "grammar", "seed"});
     CHECK(found["schema"] == "ech0.chat/1");
     CHECK(found["stop"] == "end_of_turn");
     CHECK(found["n_ctx"] == 512);
@@ -207,6 +210,85 @@ TEST_CASE("Ctrl-C stops the answer and not the talk; twice at the prompt it ends
     terminal.wait_for("> ");
     terminal.type("\x03");
     CHECK(terminal.wait_for_end() == 130);
+}
+
+TEST_CASE("a talk is saved, gone on with, answered again, and led by another system prompt or model") {
+    const TemporaryFolder folder;
+    const std::string file = (folder / "talk.json").string();
+    {
+        Terminal terminal(talk({"-n", "16"}));
+        terminal.wait_for("> ");
+        terminal.type("What is the capital of France?\n");
+        terminal.wait_for("The capital of France is Paris.");
+        terminal.wait_for("]\r\n");
+        terminal.type("/regen\n");
+        terminal.wait_for("> What is the capital of France?\r\nThe capital of France is Paris.");
+        terminal.wait_for("]\r\n");
+        terminal.type("/save " + file + "\n");
+        terminal.wait_for("2 messages; '/load ");
+        terminal.type("/system Answer in French.\n");
+        terminal.wait_for("system prompt: Answer in French.");
+        terminal.type("/load " + (folder / "none").string() + "\n");
+        terminal.wait_for("No such file");
+        terminal.type("/model none.gguf\n");
+        terminal.wait_for("no model 'none.gguf'");
+        terminal.type("/model demo\n");
+        terminal.wait_for("/help lists commands");
+        terminal.type("/stats\n");
+        terminal.wait_for("answers   2, ");
+        terminal.type("/exit\n");
+        CHECK(terminal.wait_for_end() == 0);
+    }
+    const json saved = json::parse(read_file(file));
+    CHECK(saved["schema"] == "ech0.conversation/1");
+    REQUIRE(saved["messages"].size() == 2);
+    CHECK(saved["messages"][1]["content"] == "The capital of France is Paris.");
+    Terminal terminal(talk({"-n", "16"}));
+    terminal.wait_for("> ");
+    terminal.type("/load " + file + "\n");
+    terminal.wait_for("2 messages; the next answer goes on");
+    terminal.type("And of Italy?\n");
+    terminal.wait_for("Rome");
+}
+
+TEST_CASE("lines are edited, remembered in the next talk, and may be several") {
+    const TemporaryFolder folder;
+    const TemporaryVariable state("ECH0_STATE", folder.path().string());
+    {
+        Terminal terminal(talk({"-n", "8"}));
+        terminal.wait_for("> ");
+        terminal.type(
+            "What is the capital of Francf\x7F"
+            "e?\n");  // backspace
+        terminal.wait_for("Paris");
+        terminal.wait_for("]\r\n");
+        terminal.type("\"\"\"\nOne\nü\n\"\"\"\n");
+        terminal.wait_for("]\r\n");
+        terminal.type("two \\\nlines\n");
+        terminal.wait_for("]\r\n");
+        terminal.type("/exit\n");
+        terminal.wait_for_end();
+    }
+    CHECK(read_file(folder / "chat_history") == "What is the capital of France?\nOne\\nü\ntwo \\nlines\n/exit\n");
+    Terminal terminal(talk({"-n", "8"}));
+    terminal.wait_for("> ");
+    terminal.type("\x10\x10\x10\x10\n");  // Ctrl-P, four lines back
+    terminal.wait_for("Paris");
+}
+
+TEST_CASE("an answer follows a JSON schema, whatever the model would rather say") {
+    const std::string schema =
+        R"({"type": "object", "properties": {"city": {"type": "string", "maxLength": 30}, "inhabitants": {"type": "integer"}},
+            "required": ["city", "inhabitants"]})";
+    const Finished ran = chat("demo", {"-p", "Tell me a story about Paris.", "-j", schema});
+    CHECK(ran.status == 0);
+    const json found = json::parse(ran.out);
+    CHECK(found["city"].is_string());
+    CHECK(found["inhabitants"].is_number_integer());
+    const Finished grammar = chat("demo", {"-p", "Is the sky blue?", "--grammar", "root ::= \"Yes\" | \"No\""});
+    CHECK((grammar.out == "Yes\n" || grammar.out == "No\n"));
+    CHECK(chat("demo", {"-p", "x", "--grammar", "root ::= ("}).status == 2);
+    CHECK(chat("demo", {"-p", "x", "-j", "{"}).status == 2);
 }
 
 TEST_CASE("Ctrl-D leaves a talk, and SIGTERM ends it in the middle of an answer") {

@@ -171,6 +171,16 @@ TEST_CASE("models and models rm print what docs/json.md says") {
     CHECK(faults_of(json_of({"models", "rm", "hf:Org/Tiny", "--json"}, home.folder.path())) == none);
 }
 
+TEST_CASE("setup, use, undo and modelfile print what docs/json.md says") {
+    const EmptyHome home;
+    const TemporaryVariable config("XDG_CONFIG_HOME", ""), state("XDG_STATE_HOME", "");
+    write_source(home.folder);
+    CHECK(faults_of(json_of({"setup", "m.gguf", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"use", "m.gguf", "--ctx", "128", "--dry-run", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"undo", "--json"}, home.folder.path())) == none);
+    CHECK(faults_of(json_of({"modelfile", "m.gguf", "--json"}, home.folder.path())) == none);
+}
+
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
     const TemporaryFolder folder;
     write_source(folder);
@@ -183,11 +193,11 @@ TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what do
     CHECK(faults({"calibrate", "m.gguf", "-o", "c.gguf", "--ctx", "256", "--calibration", text}, {}) == none);
     CHECK(faults({"compress", "m.gguf", "--bpw", "6", "-o", "a.gguf", "--effort", "3", "--ctx", "256", "--calibration",
                   text},
-                 {"paired", "retrieval["}) == none);
+                 {"paired", "retrieval[", "ways[", "verdict"}) == none);
     CHECK(faults({"inspect", "a.gguf"}, {}) == none);
     CHECK(faults({"optimize", "m.gguf", "--ratio", "60%", "-o", "b.gguf", "--effort", "3", "--ctx", "256",
                   "--calibration", text, "--chunks", "8"},
-                 {"provenance", "paired", "compress.evidence"}) == none);
+                 {"provenance", "paired", "compress.evidence", "compress.ways[", "compress.verdict"}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4"}, {}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4", "--quick"}, {"retrieval["}) == none);
     CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3"}, {}) == none);

@@ -83,11 +83,13 @@ TEST_CASE("files one after another are one document") {
 }
 
 TEST_CASE("an error in a profile names file, machine, key, what was found and what was wanted") {
-    CHECK_THROWS_WITH_AS(parse_profiles(with("cores = -3"), "f.toml"),
-                         "f.toml: [[machine]] box-24gb: key 'cores' is -3, wanted a whole number of at least 1",
-                         FormatError);
+    CHECK_THROWS_WITH_AS(
+        parse_profiles(with("cores = -3"), "f.toml"),
+        "f.toml: [[machine]] box-24gb: line 13, column 1: key 'cores' is -3, wanted a whole number of at least 1",
+        FormatError);
     CHECK_THROWS_WITH_AS(parse_profiles(with("core = 3"), "f.toml"),
-                         "f.toml: [[machine]] box-24gb: key 'core' is not known: misspelt?", FormatError);
+                         "f.toml: [[machine]] box-24gb: line 13, column 1: key 'core' is not known: misspelt?",
+                         FormatError);
 }
 
 TEST_CASE("a missing key, a wrong type, a number out of range, a mistyped key are refused") {
@@ -107,7 +109,7 @@ TEST_CASE("a missing key, a wrong type, a number out of range, a mistyped key ar
     check_refused(with("flops_per_s = 1e12"), "key 'flops_source' is missing");
     check_refused(with("flops_per_s = 0"), "key 'flops_per_s' is 0");
     check_refused(with("published = 3"), "key 'published' is 3");
-    check_refused(one + speed + "colour = 1\n", "[[published]] 1: key 'colour' is not known");
+    check_refused(one + speed + "colour = 1\n", "[[published]] 1: line 20, column 1: key 'colour' is not known");
     check_refused(one + speed + "prompt_tokens_per_s = -1\n", "key 'prompt_tokens_per_s' is -1");
     std::string silent = speed;
     silent.erase(silent.find("tokens_per_s"), sizeof("tokens_per_s = 24.11"));

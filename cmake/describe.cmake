@@ -1,0 +1,18 @@
+# Manual pages and completions of the program ECH0 into the folder INTO; each is what the program itself prints.
+function(describe FILE)
+  execute_process(COMMAND ${ECH0} describe ${ARGN} OUTPUT_FILE ${INTO}/${FILE} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(REMOVE_RECURSE ${INTO})
+file(MAKE_DIRECTORY ${INTO}/man1)
+describe(ech0.bash bash)
+describe(_ech0 zsh)
+describe(ech0.fish fish)
+describe(man1/ech0.1 man)
+execute_process(COMMAND ${ECH0} describe commands OUTPUT_VARIABLE commands COMMAND_ERROR_IS_FATAL ANY)
+string(STRIP "${commands}" commands)
+string(REPLACE "\n" ";" commands "${commands}")
+foreach(command IN LISTS commands)
+  describe(man1/ech0-${command}.1 man ${command})
+endforeach()
+file(WRITE ${INTO}/done "")

@@ -1,0 +1,156 @@
+// serve, with the real llama-server that `make server` puts beside the program.
+
+#include <doctest/doctest.h>
+#define CPPHTTPLIB_OPENSSL_SUPPORT  // as the library was built: its types depend on it
+#include <httplib.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/file.h"
+#include "serve/port.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+#include "support/terminal.h"
+#include "support/tiny_model.h"
+
+using namespace ech0;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+bool is_gone(pid_t pid) {
+    for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return kill(pid, 0) != 0;
+}
+
+/// A server of a tiny model that is ready.
+struct Served {
+    TemporaryFolder folder;
+    TemporaryVariable state{"ECH0_STATE", (folder / "state").string()},
+        config{"ECH0_CONFIG", (folder / "config").string()};
+    Terminal terminal;
+    json about;
+
+    explicit Served(const std::vector<std::string>& more = {}) : terminal(command(more)) {
+        const std::string seen = terminal.wait_for("\n}");
+        about = json::parse(seen.substr(seen.find('{')));
+    }
+    std::vector<std::string> command(const std::vector<std::string>& more) const {
+        write_tiny_model({}, folder / "m.gguf");
+        std::vector<std::string> words = {
+            run_ech0_path(), "serve", (folder / "m.gguf").string(), "--port", "0", "--json", "--ctx", "256",
+            "--threads",     "1"};
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+    }
+    httplib::Client client() const { return httplib::Client(about["url"].get<std::string>()); }
+    pid_t server() const { return about["server_pid"].get<pid_t>(); }
+};
+
+}  // namespace
+
+TEST_CASE("serve answers as OpenAI's interface does, tells what runs, and ends in order with its child") {
+    Served served;
+    httplib::Client client = served.client();
+    const httplib::Result models = client.Get("/v1/models");
+    REQUIRE(models);
+    CHECK(json::parse(models->body)["data"][0]["id"] == "m");
+    const httplib::Result answer =
+        client.Post("/v1/completions", R"({"prompt": "Hello", "max_tokens": 3})", "application/json");
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(json::parse(answer->body)["usage"]["completion_tokens"] == 3);
+    const httplib::Result report = client.Get("/ech0/report");
+    REQUIRE(report);
+    CHECK(json::parse(report->body)["model"]["name"] == "m");
+    served.terminal.kill(SIGTERM);
+    CHECK(served.terminal.wait_for_end() == 0);
+    CHECK(is_gone(served.server()));
+}
+
+TEST_CASE("a server that is killed is started again") {
+    Served served;
+    kill(served.server(), SIGKILL);
+    served.terminal.wait_for("the server was ended by signal 9");
+    served.terminal.wait_for("the server is ready again");
+    const httplib::Result health = served.client().Get("/health");
+    REQUIRE(health);
+    CHECK(health->status == 200);
+}
+
+TEST_CASE("a server does not outlive an ech0 that is killed") {
+    Served served;
+    served.terminal.kill(SIGKILL);
+    served.terminal.wait_for_end();
+    CHECK(is_gone(served.server()));
+}
+
+TEST_CASE("a model that is removed under a server is one clear line when it is needed again") {
+    Served served;
+    fs::remove(served.folder / "m.gguf");
+    kill(served.server(), SIGKILL);
+    served.terminal.wait_for("m.gguf is gone: put it back, or serve another model");
+    CHECK(served.terminal.wait_for_end() == 2);
+}
+
+TEST_CASE("with a key, a server answers those alone who have it, and its command line doesn't show it") {
+    Served served({"--api-key", "very-secret"});
+    CHECK(served.about["api_key"] == true);
+    httplib::Client client = served.client();
+    CHECK(client.Get("/ech0/report.json")->status == 401);
+    CHECK(client.Get("/ech0/report.json", {{"Authorization", "Bearer very-secret"}})->status == 200);
+    if (fs::exists("/proc/self/cmdline")) {
+        const std::string command = run({"cat", "/proc/" + std::to_string(served.server()) + "/cmdline"}).out;
+        CHECK(has(command, "llama-server"));
+        CHECK_FALSE(has(command, "very-secret"));
+    }
+}
+
+TEST_CASE("what serve can't do is one line and exit 2") {
+    const TemporaryFolder folder;
+    write_tiny_model({}, folder / "m.gguf");
+    RunOptions options;
+    options.folder = folder.path();
+    options.environment = {{"ECH0_STATE", (folder / "state").string()},
+                           {"ECH0_CONFIG", (folder / "config").string()},
+                           {"ECH0_API_KEY", ""}};
+    const auto refused = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> words = {"serve", "m.gguf", "--ctx", "256"};
+        words.insert(words.end(), more.begin(), more.end());
+        const Finished ran = run_ech0(words, options);
+        CHECK(ran.status == 2);
+        CHECK(ran.out == "");
+        CHECK(count_lines(ran.err) == 1);
+        return ran.err;
+    };
+    CHECK(has(refused({"--host", "0.0.0.0"}), "other machines reach this address; give a key"));
+    CHECK(has(refused({"--report", "none.json"}), "none.json"));
+    CHECK(has(refused({"--port", "0", "--", "--no-such-flag"}), "invalid argument: --no-such-flag"));
+    httplib::Server other;
+    const int taken = other.bind_to_any_port("127.0.0.1");
+    CHECK(has(refused({"--port", std::to_string(taken)}), "is in use: name another, or --port 0 for any"));
+    options.environment["ECH0_LLAMA_SERVER"] = "/bin/none";
+    CHECK(has(refused({}), "ECH0_LLAMA_SERVER=/bin/none: no such file"));
+}
+
+TEST_CASE("serve --print-command prints the plan's flags and runs nothing") {
+    const TemporaryFolder folder;
+    write_tiny_model({}, folder / "m.gguf");
+    RunOptions options;
+    options.environment = {{"ECH0_STATE", (folder / "state").string()}, {"ECH0_CONFIG", (folder / "config").string()}};
+    const Finished ran = run_ech0({"serve", (folder / "m.gguf").string(), "--ctx", "128", "--port", "0", "--host",
+                                   "::1", "--api-key", "secret", "--print-command"},
+                                  options);
+    CHECK(ran.status == 0);
+    CHECK(has(ran.out, "llama-server --model " + (folder / "m.gguf").string() + " "));
+    CHECK(has(ran.out, " --ctx-size 128 --cache-type-k f16 --cache-type-v f16 "));
+    CHECK_FALSE(has(ran.out, "secret"));
+    CHECK_FALSE(fs::exists(folder / "state"));
+}

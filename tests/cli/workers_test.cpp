@@ -1,0 +1,86 @@
+// One model over this machine and two workers, with the real ggml-rpc-server that `make server` puts beside the
+// program.
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "serve/guarded_child.h"
+#include "serve/port.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+#include "support/terminal.h"
+
+using namespace ech0;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// A worker on a port of its own.
+struct RpcServer {
+    TemporaryFolder folder;
+    int64_t port = any_free_port("127.0.0.1");
+    std::unique_ptr<GuardedChild> child = std::make_unique<GuardedChild>(
+        GuardedChild::Command{std::filesystem::path(run_ech0_path()).parent_path() / "engine" / "ggml-rpc-server",
+                              {"-H", "127.0.0.1", "-p", std::to_string(port), "-t", "1"},
+                              {}},
+        folder / "log");
+
+    RpcServer() {
+        for (int i = 0; i < 500 && port_is_free("127.0.0.1", port); i++) run({"sleep", "0.02"});
+    }
+    std::string endpoint() const { return "127.0.0.1:" + std::to_string(port); }
+};
+
+Finished chat(const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"chat",   "demo", "-p",        "What is the capital of France?",
+                                      "--temp", "0",    "--threads", "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_ech0(words);
+}
+
+}  // namespace
+
+TEST_CASE("a model that one process may not hold is spread over two workers and says the same") {
+    const RpcServer a, b;
+    const Finished alone = chat({});
+    const Finished spread = chat({"--rpc", a.endpoint() + "," + b.endpoint(), "--split", "10,10,11"});
+    CHECK(spread.status == 0);
+    CHECK(spread.out == alone.out);
+    CHECK(has(spread.err, a.endpoint() + "           10 layers, "));
+    const Finished planned = chat({"--rpc", a.endpoint() + "," + b.endpoint(), "--memory", "150MiB"});
+    CHECK(planned.out == alone.out);
+    CHECK(has(planned.err, "of 150.0 MiB"));
+    CHECK(has(planned.err, a.endpoint()));
+}
+
+TEST_CASE("a worker that does not answer, or is none, is one line") {
+    const RpcServer worker;
+    const auto refused = [](const std::vector<std::string>& more) {
+        const Finished ran = chat(more);
+        CHECK(ran.status == 2);
+        CHECK(ran.out == "");
+        CHECK(count_lines(ran.err) == 1);
+        return ran.err;
+    };
+    const std::string nobody = "127.0.0.1:" + std::to_string(any_free_port("127.0.0.1"));
+    CHECK(has(refused({"--rpc", nobody}), "the worker " + nobody + " does not answer (Connection refused)"));
+    CHECK(has(refused({"--rpc", "nonsense"}), "wanted HOST:PORT"));
+    CHECK(has(refused({"--split", "1,2"}), "--split needs the workers"));
+    CHECK(has(refused({"--rpc", worker.endpoint() + "," + worker.endpoint()}), "is there twice"));
+}
+
+TEST_CASE("a worker that dies in the middle of an answer is named, in one line, with exit 2") {
+    RpcServer worker;
+    Terminal terminal({run_ech0_path(), "chat", "demo", "--raw", "-p", "Once upon a time", "--temp", "0", "--threads",
+                       "1", "--rpc", worker.endpoint(), "--split", "10,21"});
+    terminal.wait_for("layers, ");
+    terminal.wait_for(" the ");  // it is answering
+    kill(worker.child->pid(), SIGKILL);
+    terminal.wait_for("ech0: the worker " + worker.endpoint() + " is gone (Connection refused)");
+    CHECK(terminal.wait_for_end() == 2);
+}
