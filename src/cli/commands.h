@@ -19,6 +19,7 @@ void add_modelfile(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_surgeon(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_setup(CommandLine& line);
 void add_undo(CommandLine& line);

@@ -23,6 +23,7 @@ void add_commands(CommandLine& line) {
     add_demo(line);
     add_optimize(line);
     add_prune(line);
+    add_surgeon(line);
     add_doctor(line);
     add_fit(line);
     add_models(line);

@@ -251,6 +251,30 @@ void describe(const Job& job, const Judge& judge, const Candidate& best, Pruning
 
 }  // namespace
 
+std::vector<PruneOutlook> outlook_of(const Model& model, PruneOptions options, const std::vector<double>& shares,
+                                     const Progress& progress) {
+    options.remove = {Amount::Of::share, shares.front()};
+    Job job = open_job(model, options, progress);
+    const CutCosts costs = costs_of(job, goal_of(job));
+    std::vector<PruneOutlook> outlooks;
+    for (const double share : shares) {
+        try {
+            const CutGoal goal{quota_of({Amount::Of::share, share}, 0, params_inside(model)), {}, {}, {}};
+            const Choice choice = choose_units(model, costs, goal);
+            PruneOutlook outlook{share, choice.predicted_kl, 0, 0, model.n_layer};
+            for (const PrunedLayer& l : layers_of(model, choice.structure)) {
+                outlook.kv_heads += l.n_kv_heads_before - l.n_kv_heads;
+                outlook.channels += l.n_channels_before - l.n_channels;
+                outlook.layers--;
+            }
+            outlooks.push_back(outlook);
+        } catch (const UsageError&) {  // so much can't go
+        }
+    }
+    if (!options.keep_work) job.work.remove();
+    return outlooks;
+}
+
 Pruning prune(const Model& model, const PruneOptions& options, const Progress& progress) {
     const auto began = std::chrono::steady_clock::now();
     Job job = open_job(model, options, progress);

@@ -58,6 +58,18 @@ struct Pruning {
     int64_t peak_memory_bytes = 0;
 };
 
+/// What removing a share of the layers' weights would cost and be.
+struct PruneOutlook {
+    double share = 0, predicted_kl = 0;  ///< nats per token, before repair
+    int64_t kv_heads = 0, channels = 0, layers = 0;
+};
+
+/// The same measurements as prune's, and no file. Shares that can't be removed are left out.
+/// @param options  out names the folder of work; how much is to go is not asked
+/// @throws as prune
+std::vector<PruneOutlook> outlook_of(const Model& model, PruneOptions options, const std::vector<double>& shares,
+                                     const Progress& progress);
+
 /// Cut layers, heads and feed-forward channels where it hurts least, as measured on this model, and repair what is
 /// left.
 /// @throws UsageError (an architecture that cannot be written, more to remove than there is), FileError, EngineError,

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -141,6 +142,34 @@ TEST_CASE("compress --allow-prune makes several ways to the same bytes, and writ
     CHECK(static_cast<int64_t>(std::filesystem::file_size(w.folder / "out.gguf")) <= std::stoll(size));
     CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-ways"));
     CHECK(run_ech0({"compress", "m.gguf", "--type", "Q4_0", "-o", "o.gguf", "--allow-prune"}, w.options).status == 2);
+}
+
+TEST_CASE("surgeon: facts, five answers in the grammar, every number of them judged, the measured verdict beside") {
+    const Workshop w;
+    std::ofstream(w.folder / "run.json") << R"({"schema": "ech0.compress/1", "verdict": "Do not prune."})";
+    std::vector<std::string> command = {
+        "surgeon",  "m.gguf",   "--ctx",         "64",
+        "--tokens", "1024",     "--threads",     "1",
+        "--with",   "run.json", "--calibration", ECH0_SOURCE_FOLDER "/share/texts/calibration/chat.txt"};
+    command.push_back("--json");
+    const Finished run = run_ech0(command, w.options);
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["schema"] == "ech0.surgeon/1");
+    CHECK(json["verdict"] == "Do not prune.");
+    CHECK(json["facts"].dump().find("kl_remove_20_percent") != std::string::npos);
+    REQUIRE(json["opinions"].size() == 5);
+    size_t judged = 0;
+    for (const nlohmann::json& opinion : json["opinions"]) judged += opinion["claims"].size();
+    CHECK(json["claims"]["confirmed"].get<size_t>() + json["claims"]["wrong"].get<size_t>() +
+              json["claims"]["unsupported"].get<size_t>() ==
+          judged);
+    command.back() = "--facts";
+    const Finished page = run_ech0(command, w.options);
+    CHECK(page.status == 0);
+    CHECK(page.out.find("Do not prune.") != std::string::npos);
+    command[9] = "m.gguf";
+    CHECK(run_ech0(command, w.options).status == 2);
 }
 
 }  // namespace ech0

@@ -1,0 +1,26 @@
+#include "surgeon/brief.h"
+
+#include <doctest/doctest.h>
+
+#include "support/temporary_folder.h"
+#include "support/tiny_model.h"
+
+namespace ech0 {
+
+TEST_CASE("the brief has the model's own numbers, what removals would cost, and each one's grade") {
+    const TemporaryFolder folder;
+    TinyModel tiny;
+    write_tiny_model(tiny, folder / "tiny.gguf");
+    const Model model = read_model((folder / "tiny.gguf").string());
+    const Brief brief = make_brief(model, {{0.1, 0.04, 2, 512, 0}, {0.2, 0.3, 3, 1024, 1}}, 2 * model.size_bytes);
+    CHECK(brief.find("n_layer")->value == static_cast<double>(model.n_layer));
+    CHECK(brief.find("budget_share_percent")->value == doctest::Approx(50));
+    CHECK(brief.find("kl_remove_20_percent")->value == 0.3);
+    CHECK(brief.find("kl_remove_20_percent")->grade == "predicted");
+    CHECK(brief.find("layers_remove_20_percent")->value == 1);
+    CHECK(brief.find("attention_params")->value + brief.find("ffn_params")->value < brief.find("n_params")->value);
+    CHECK(brief.find("n_unicorns") == nullptr);
+    for (const Fact& f : brief.facts) CHECK(brief_text(brief).find(f.name + " = ") != std::string::npos);
+}
+
+}  // namespace ech0
