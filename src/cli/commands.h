@@ -9,6 +9,7 @@ void add_bench(CommandLine& line);
 void add_calibrate(CommandLine& line);
 void add_chat(CommandLine& line);
 void add_compress(CommandLine& line);
+void add_dashboard(CommandLine& line);
 void add_demo(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_fit(CommandLine& line);

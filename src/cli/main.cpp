@@ -32,6 +32,7 @@ void add_commands(CommandLine& line) {
     add_verify(line);
     add_bench(line);
     add_chat(line);
+    add_dashboard(line);
     add_measure_alone(line);
 }
 

@@ -18,13 +18,6 @@ namespace {
 // Speed is told for a context that is half full: the average over filling it.
 constexpr double filled = 0.5;
 
-void check_context(const Model& model, int64_t n_ctx) {
-    if (n_ctx > model.n_ctx_train)
-        throw UsageError(
-            fmt::format("{}: a context of {} tokens, and the model was trained on {}: give --ctx {} or less",
-                        printable(model.asked), n_ctx, model.n_ctx_train, model.n_ctx_train));
-}
-
 const Footprint& footprint_of(const ModelBasis& model, const std::string& kv_type, int64_t n_ctx) {
     for (const CacheBasis& cache : model.caches)
         if (cache.kv_type == kv_type && cache.n_ctx == n_ctx) return cache.footprint;
@@ -149,6 +142,28 @@ std::string why_none(const Fit& result, double min_tokens_per_s) {
 }
 
 }  // namespace
+
+std::string_view prefer_name(Prefer prefer) {
+    switch (prefer) {
+        case Prefer::quality: return "quality";
+        case Prefer::balanced: return "balanced";
+        case Prefer::speed: return "speed";
+    }
+    return "";
+}
+
+Prefer prefer_by_name(std::string_view name) {
+    for (const Prefer prefer : {Prefer::quality, Prefer::balanced, Prefer::speed})
+        if (prefer_name(prefer) == name) return prefer;
+    throw UsageError(fmt::format("nobody can prefer '{}'; there are quality, balanced, speed", printable(name)));
+}
+
+void check_context(const Model& model, int64_t n_ctx) {
+    if (n_ctx > model.n_ctx_train)
+        throw UsageError(
+            fmt::format("{}: a context of {} tokens, and the model was trained on {}: give --ctx {} or less",
+                        printable(model.asked), n_ctx, model.n_ctx_train, model.n_ctx_train));
+}
 
 Fit decide(const FitBasis& basis, const FitConditions& conditions) {
     const Machine& machine = conditions.machine;

@@ -16,6 +16,8 @@
 namespace ech0 {
 
 enum class Prefer { quality, balanced, speed };
+std::string_view prefer_name(Prefer prefer);
+Prefer prefer_by_name(std::string_view name);  ///< @throws UsageError if there is none of that name
 
 /// What is asked for.
 struct FitConditions {
@@ -63,6 +65,9 @@ struct Fit {
     std::string comparison;  ///< how the quality of different models was compared; empty for one model
     double seconds = 0;
 };
+
+/// @throws UsageError naming the longest context that the model was trained on, if this one is longer
+void check_context(const Model& model, int64_t n_ctx);
 
 /// @throws UsageError for an unknown model, a context that a model can't have, or no memory at all
 Fit fit(const FitOptions& options);

@@ -11,6 +11,8 @@ namespace ech0 {
 
 /// Every field of a machine, under its own name.
 Json to_json(const Machine& machine);
+/// What to_json wrote. @throws Json::exception, FormatError
+Machine machine_from_json(const Json& json);
 
 /// "120.0 GB/s", or "not known" for 0.
 std::string bandwidth_text(double bytes_per_s);

@@ -196,6 +196,8 @@ Json candidate_json(const Candidate& candidate, const Evidence& evidence) {
     const Distribution& kl = candidate.kl_divergence;
     json["kl_divergence"] = {
         {"mean", kl.mean}, {"low", kl.low}, {"high", kl.high}, {"median", kl.median}, {"p99", kl.p99}};
+    json["kl_quantiles"] = candidate.kl_quantiles;
+    json["kl_by_position"] = candidate.kl_by_position;
     json["top1_agreement"] = candidate.top1_agreement.mean;
     json["top1_agreement_low"] = candidate.top1_agreement.low;
     json["top1_agreement_high"] = candidate.top1_agreement.high;
@@ -250,6 +252,8 @@ Candidate read_candidate(const Json& json) {
     read(kl, "high", candidate.kl_divergence.high);
     read(kl, "median", candidate.kl_divergence.median);
     read(kl, "p99", candidate.kl_divergence.p99);
+    if (json.contains("kl_quantiles")) read(json, "kl_quantiles", candidate.kl_quantiles);
+    if (json.contains("kl_by_position")) read(json, "kl_by_position", candidate.kl_by_position);
     read(json, "top1_agreement", candidate.top1_agreement.mean);
     read(json, "top1_agreement_low", candidate.top1_agreement.low);
     read(json, "top1_agreement_high", candidate.top1_agreement.high);
