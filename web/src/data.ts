@@ -212,6 +212,7 @@ export interface Page {
   prunings: Prune[];
   benches: Bench[];
   scores: Score[];
+  specimens: Specimen[];
   surgeons: Run[];
   kvPlans: Run[];
   log: Run[];
@@ -293,6 +294,7 @@ export function readPage(text: string): Page {
     prunings: [],
     benches: [],
     scores: [],
+    specimens: [],
     surgeons: [],
     kvPlans: [],
     log: [],
@@ -308,6 +310,7 @@ export function readPage(text: string): Page {
   page.dashboard = dashboard;
   page.models.push(...dashboard.models);
   page.scores = dashboard.scores ?? [];
+  page.specimens = dashboard.specimens ?? [];
   dashboard.runs.forEach((run, i) => {
     addRun(page, run, `run ${i + 1}`);
     page.log.push(run);

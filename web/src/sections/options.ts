@@ -1,0 +1,342 @@
+// Every option: how good, how large, how fast; what nothing else beats; and the one that is looked at.
+import { scaleLinear, scaleLog } from "d3-scale";
+import { line } from "d3-shape";
+import { type Box, type Scale, logTicks, xAxis, yAxis } from "../chart/axes";
+import { gradeBadge, gradeLegend, gradeShape } from "../chart/marks";
+import { commandLine, drawn, h, linked, s } from "../dom";
+import { diskText, memoryText, natsText, percentText, significant } from "../format";
+import type { Option } from "../whatif/types";
+import { memoryBar } from "./memory";
+
+/** What the charts and the table show. */
+export interface OptionsView {
+  options: Option[];
+  recommended: number | null;
+  budget: number;
+  minTokensPerS: number;
+  selected: Option | null;
+  select: (name: string) => void;
+}
+
+const familiar = new Set(["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", "IQ2_M", "Q2_K", "mix", "as it is"]);
+const least = 1e-4; // where "no loss" stands on a logarithmic axis
+const modelsOf = (options: Option[]): string[] => [...new Set(options.map((o) => o.model))];
+
+/** Loss above the best original, with its interval: what the vertical axis shows. */
+function lossOf(o: Option, best: number): { value: number; low: number; high: number } {
+  const level = o.loss - o.quality.kl_divergence - best;
+  return { value: o.loss - best, low: o.quality.low + level, high: o.quality.high + level };
+}
+
+interface Chart {
+  box: Box;
+  y: Scale;
+  best: number;
+  height: number;
+}
+
+function chartOf(view: OptionsView, width: number, left: number): Chart {
+  const height = Math.round(Math.min(560, Math.max(360, width * 0.62)));
+  const box: Box = { left, right: width - 14, top: 34, bottom: height - 44 };
+  const best = Math.min(...view.options.map((o) => o.loss - o.quality.kl_divergence));
+  const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
+  const lowest = Math.max(least, Math.min(...view.options.map((o) => lossOf(o, best).value).filter((v) => v > 0)) / 1.6);
+  const y = scaleLog([lowest, highest * 1.5], [box.bottom, box.top]).clamp(true);
+  return { box, y, best, height };
+}
+
+function mark(view: OptionsView, o: Option, x: number, y: number, models: string[]): SVGElement {
+  const dim = !o.fits || o.speed.tokens_per_s.value < view.minTokensPerS;
+  const chosen = view.selected?.name === o.name;
+  const g = s(
+    "g",
+    {
+      class: `mark model-${models.indexOf(o.model)}${dim ? " dim" : ""}${chosen ? " chosen" : ""}`,
+      transform: `translate(${x} ${y})`,
+      "data-option": o.name,
+    },
+    s("title", {}, `${o.name}: ${memoryText(o.memory.total_bytes)}, KL ${natsText(o.quality.kl_divergence)}, ${significant(o.speed.tokens_per_s.value, 3)} tokens/s`),
+    s("circle", { class: "hit", r: 11 }),
+    s("circle", { class: "ring", r: 9.5 }),
+    gradeShape(o.grade),
+  );
+  g.addEventListener("click", () => view.select(o.name));
+  return g;
+}
+
+/** Names beside the marks of the front, where there is room for them. */
+function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box): SVGElement[] {
+  const taken: [number, number, number][] = [];
+  const first = (o: Option): number => (o.name === view.selected?.name ? 0 : o.on_front ? 1 : 2);
+  return view.options
+    .filter((o) => first(o) < 2)
+    .sort((a, b) => first(a) - first(b))
+    .flatMap((o) => {
+      const [x, y] = place(o);
+      const width = o.preset.length * 7 + 6;
+      const start = x + 10 + width > box.right ? x - 10 - width : x + 10;
+      if (taken.some(([a, b, w]) => Math.abs(b - y) < 13 && start < a + w && a < start + width)) return [];
+      taken.push([start, y, width]);
+      return [s("text", { class: "strong", x: start, y: y + 4, "aria-hidden": "true" }, o.preset)];
+    });
+}
+
+function sizeChart(view: OptionsView, width: number): SVGElement {
+  const { box, y, best, height } = chartOf(view, width, 58);
+  const models = modelsOf(view.options);
+  const memories = view.options.map((o) => o.memory.total_bytes / 2 ** 30);
+  const budget = view.budget / 2 ** 30;
+  const x = scaleLinear([Math.min(...memories) * 0.9, Math.max(budget * 1.08, Math.min(Math.max(...memories), budget * 2.2))], [box.left, box.right]);
+  const svg = s("svg", { width, height, role: "img", "aria-label": "Memory of every option against its loss; the table below has the figures" });
+  const end = x.domain()[1] ?? 1;
+  const small = end < 1.5;
+  svg.append(
+    yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, height > 300), box, models.length > 1 ? "nats above the best original" : "KL from the original, nats/token"),
+    xAxis(x, x.ticks(width > 500 ? 7 : 4).map((at) => ({ at, label: small ? `${Math.round(at * 1024)}` : String(at) })), box, small ? "memory, MiB" : "memory, GiB"),
+  );
+  if (budget < end)
+    svg.append(
+      s("rect", { class: "beyond", x: x(budget), y: box.top, width: box.right - x(budget), height: box.bottom - box.top }),
+      s("line", { class: "limit", x1: x(budget), x2: x(budget), y1: box.top - 4, y2: box.bottom }),
+      s("text", { class: "limit-text", x: Math.min(x(budget), box.right) - 4, y: box.top - 8, "text-anchor": "end" }, `limit ${memoryText(view.budget)}`),
+    );
+  const place = (o: Option): [number, number] => [x(o.memory.total_bytes / 2 ** 30), y(Math.max(least, lossOf(o, best).value))];
+  models.forEach((model, i) => {
+    const front = view.options.filter((o) => o.model === model && o.on_front).sort((a, b) => a.memory.total_bytes - b.memory.total_bytes);
+    svg.append(s("path", { class: `front-line model-${i}`, d: line()(front.map(place)) ?? "" }));
+  });
+  const shown = view.options.filter((o) => o.memory.total_bytes / 2 ** 30 <= end);
+  for (const o of shown) {
+    const [px, py] = place(o);
+    const loss = lossOf(o, best);
+    if (loss.high > loss.low)
+      svg.append(
+        s("line", { class: `whisker mark model-${models.indexOf(o.model)}${o.fits ? "" : " dim"}`, x1: px, x2: px, y1: y(Math.max(least, loss.low)), y2: y(Math.max(least, loss.high)) }),
+      );
+    svg.append(mark(view, o, px, py, models));
+  }
+  svg.append(...labels({ ...view, options: shown }, place, box));
+  return svg;
+}
+
+function speedChart(view: OptionsView, width: number): SVGElement {
+  const { box, y, best, height } = chartOf(view, width, 20);
+  const models = modelsOf(view.options);
+  const shown = view.options.filter((o) => o.fits && o.speed.tokens_per_s.value > 0);
+  const svg = s("svg", { width, height, role: "img", "aria-label": "Speed of the options that fit against their loss; the table below has the figures" });
+  const most = Math.max(1, view.minTokensPerS, ...shown.map((o) => o.speed.tokens_per_s.high));
+  const x = scaleLinear([0, most * 1.04], [box.left, box.right]);
+  svg.append(
+    yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, height > 300).map((t) => ({ ...t, label: "" })), box, ""),
+    xAxis(x, x.ticks(width > 360 ? 6 : 4).map((at) => ({ at, label: String(at) })), box, "tokens per second, of those that fit"),
+  );
+  if (view.minTokensPerS > 0)
+    svg.append(
+      s("rect", { class: "beyond", x: box.left, y: box.top, width: Math.max(0, x(view.minTokensPerS) - box.left), height: box.bottom - box.top }),
+      s("line", { class: "limit", x1: x(view.minTokensPerS), x2: x(view.minTokensPerS), y1: box.top - 4, y2: box.bottom }),
+      s("text", { class: "limit-text", x: x(view.minTokensPerS) + 4, y: box.top - 8 }, `at least ${view.minTokensPerS}`),
+    );
+  const place = (o: Option): [number, number] => [x(o.speed.tokens_per_s.value), y(Math.max(least, lossOf(o, best).value))];
+  for (const o of shown) {
+    const [px, py] = place(o);
+    const speed = o.speed.tokens_per_s;
+    svg.append(s("line", { class: `whisker mark model-${models.indexOf(o.model)}`, x1: x(speed.low), x2: x(speed.high), y1: py, y2: py }), mark(view, o, px, py, models));
+  }
+  svg.append(...labels({ ...view, options: shown }, place, box));
+  return svg;
+}
+
+function modelLegend(options: Option[]): HTMLElement | null {
+  const models = modelsOf(options);
+  if (models.length < 2) return null;
+  return h(
+    "ul",
+    { class: "legend", "aria-label": "Models" },
+    ...models.map((model, i) =>
+      h(
+        "li",
+        {},
+        s("svg", { viewBox: "0 0 30 16", class: "wide", "aria-hidden": "true" }, s("line", { class: `front-line model-${i}`, x1: 0, x2: 30, y1: 8, y2: 8 }), s("g", { class: `mark model-${i}`, transform: "translate(15 8)" }, s("circle", { r: 5, class: "shape filled" }))),
+        model,
+      ),
+    ),
+  );
+}
+
+type SortKey = "size" | "bits" | "memory" | "speed" | "loss";
+const keys: Record<SortKey, (o: Option) => number> = {
+  size: (o) => o.file_bytes,
+  bits: (o) => o.bits_per_weight,
+  memory: (o) => o.memory.total_bytes,
+  speed: (o) => -o.speed.tokens_per_s.value,
+  loss: (o) => o.loss,
+};
+
+function speedText(o: Option): string {
+  const { value, low, high } = o.speed.tokens_per_s;
+  return value > 0 ? `${significant(value, 3)} (${significant(low, 3)} to ${significant(high, 3)})` : "not known";
+}
+
+function qualityText(o: Option): string {
+  const q = o.quality;
+  if (q.kl_divergence <= 0) return o.grade === "measured" ? "the original" : "0";
+  return q.low === q.high ? natsText(q.kl_divergence) : `${natsText(q.kl_divergence)} [${natsText(q.low)}, ${natsText(q.high)}]`;
+}
+
+function verdictOf(view: OptionsView, o: Option): string {
+  if (view.recommended !== null && view.options[view.recommended]?.name === o.name) return "recommended";
+  if (!o.fits) return "too large";
+  if (o.speed.tokens_per_s.value < view.minTokensPerS) return "too slow";
+  return o.on_front ? "on the front" : "beaten";
+}
+
+export class OptionsTable {
+  private sortBy: SortKey = "memory";
+  private reversed = false;
+  private all = false;
+  private view: OptionsView | null = null;
+  readonly element = h("div");
+
+  show(view: OptionsView): void {
+    this.view = view;
+    this.draw();
+  }
+
+  private rows(view: OptionsView): Option[] {
+    const worth = (o: Option): boolean => o.on_front || familiar.has(o.preset) || o.name === view.selected?.name;
+    const key = keys[this.sortBy];
+    const sorted = view.options.filter((o) => this.all || worth(o)).sort((a, b) => key(a) - key(b));
+    return this.reversed ? sorted.reverse() : sorted;
+  }
+
+  private heading(key: SortKey | null, title: string, numeric: boolean): HTMLElement {
+    if (!key) return h("th", { scope: "col", class: numeric ? "num" : null }, title);
+    const active = key === this.sortBy;
+    const ascending = (key === "speed") === this.reversed;
+    const button = h("button", { type: "button", "data-sort": key }, title, h("span", { "aria-hidden": "true" }, active ? (ascending ? " ↑" : " ↓") : ""));
+    button.addEventListener("click", () => {
+      this.reversed = active ? !this.reversed : false;
+      this.sortBy = key;
+      this.draw();
+      this.element.querySelector<HTMLButtonElement>(`[data-sort="${key}"]`)?.focus();
+    });
+    return h("th", { scope: "col", class: numeric ? "num" : null, "aria-sort": active ? (ascending ? "ascending" : "descending") : null }, button);
+  }
+
+  private row(view: OptionsView, o: Option): HTMLElement {
+    const chosen = o.name === view.selected?.name;
+    const verdict = verdictOf(view, o);
+    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false" }, o.name);
+    name.addEventListener("click", () => {
+      view.select(o.name);
+      [...this.element.querySelectorAll<HTMLButtonElement>("button.link")].find((b) => b.textContent === o.name)?.focus();
+    });
+    return h(
+      "tr",
+      { class: `${chosen ? "chosen" : ""}${o.fits ? "" : " unfit"}` },
+      h("td", {}, name),
+      h("td", { class: "num" }, diskText(o.file_bytes)),
+      h("td", { class: "num" }, o.bits_per_weight.toFixed(2)),
+      h("td", { class: "num" }, memoryText(o.memory.total_bytes)),
+      h("td", {}, speedText(o)),
+      h("td", {}, qualityText(o)),
+      h("td", {}, gradeBadge(o.grade)),
+      h("td", { class: verdict.startsWith("too") ? "why-not" : "" }, verdict),
+    );
+  }
+
+  private draw(): void {
+    const { view } = this;
+    if (!view) return;
+    const rows = this.rows(view);
+    const more = h("button", { type: "button", class: "quiet" }, this.all ? "Only the interesting ones" : `All ${view.options.length}`);
+    more.addEventListener("click", () => {
+      this.all = !this.all;
+      this.draw();
+    });
+    this.element.replaceChildren(
+      h(
+        "div",
+        { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "All options, a table that scrolls" },
+        h(
+          "table",
+          {},
+          h("caption", { class: "visually-hidden" }, "Options with size, memory, speed and quality"),
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              this.heading(null, "option", false),
+              this.heading("size", "file", true),
+              this.heading("bits", "bits", true),
+              this.heading("memory", "memory", true),
+              this.heading("speed", "tokens/s", false),
+              this.heading("loss", "KL from the original", false),
+              this.heading(null, "known by", false),
+              this.heading(null, "verdict", false),
+            ),
+          ),
+          h("tbody", {}, ...rows.map((o) => this.row(view, o))),
+        ),
+      ),
+      h("p", { class: "small muted after" }, "What a q8_0 or q4_0 cache costs in quality is not counted. ", more),
+    );
+  }
+}
+
+function detail(o: Option, budget: number): HTMLElement {
+  const speed = o.speed;
+  const facts: [string, ...(Node | string)[]][] = [
+    ["quality", `KL ${qualityText(o)} nats per token `, gradeBadge(o.grade), h("br"), h("span", { class: "muted small" }, linked(o.source))],
+    ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, speed.source)],
+  ];
+  if (o.quality.perplexity)
+    facts.push(["perplexity", `${significant(o.quality.perplexity, 4)}, of the original ${significant(o.quality.perplexity_original ?? 0, 4)}`]);
+  if (speed.bound_tokens_per_s > 0)
+    facts.push(["bound", `nothing on this memory is faster than ${significant(speed.bound_tokens_per_s, 3)} tokens/s (${percentText(speed.tokens_per_s.value / speed.bound_tokens_per_s, 0)} of it expected)`]);
+  if (speed.prompt_tokens_per_s.value > 0)
+    facts.push(["reading", `a prompt at ${significant(speed.prompt_tokens_per_s.value, 3)} tokens/s (${significant(speed.prompt_tokens_per_s.low, 3)} to ${significant(speed.prompt_tokens_per_s.high, 3)})`]);
+  return h(
+    "div",
+    { class: "panel", "aria-live": "polite" },
+    h("h3", { class: "first", id: "detail-title" }, o.name),
+    h("p", { class: "muted" }, `${diskText(o.file_bytes)}, ${o.bits_per_weight.toFixed(2)} bits per weight`),
+    memoryBar(o.memory, budget),
+    h("dl", { class: "facts" }, ...facts.flatMap(([name, ...value]) => [h("dt", {}, name), h("dd", {}, ...value)])),
+    commandLine(o.command),
+  );
+}
+
+/** The charts, the option that is looked at, and the table; `show` draws another decision. */
+export function optionsView(): { charts: HTMLElement; detail: HTMLElement; table: HTMLElement; show: (view: OptionsView) => void } {
+  let view: OptionsView | null = null;
+  const empty = (): Node => h("p", { class: "muted" }, "No model has such a context.");
+  const size = drawn((width) => (view && view.options.length > 0 ? sizeChart(view, width) : empty()));
+  const speed = drawn((width) => (view && view.options.length > 0 ? speedChart(view, width) : empty()));
+  const legend = h("div");
+  const about = h("div");
+  const table = new OptionsTable();
+  const charts = h(
+    "figure",
+    { class: "options-charts" },
+    legend,
+    h("div", { class: "columns wide-left" }, size, speed),
+    h(
+      "figcaption",
+      {},
+      "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
+        "Faint: too large or too slow. Choose a mark, or a name in the table.",
+    ),
+  );
+  const show = (next: OptionsView): void => {
+    view = next;
+    legend.replaceChildren(gradeLegend(next.options.map((o) => o.grade)), modelLegend(next.options) ?? "");
+    size.redraw();
+    speed.redraw();
+    about.replaceChildren(next.selected ? detail(next.selected, next.budget) : "");
+    table.show(next);
+  };
+  return { charts, detail: about, table: table.element, show };
+}
