@@ -1,5 +1,5 @@
 import "./style.css";
-import { BadReport, type Page, optionsOf, readPage } from "./data";
+import { BadReport, baseName, type Page, optionsOf, readPage } from "./data";
 import { h, section } from "./dom";
 import { State } from "./state";
 import { themeButton } from "./theme";
@@ -117,7 +117,7 @@ function build(): void {
   try {
     const page = readPage(document.getElementById("ech0-data")?.textContent ?? "");
     const sections = sectionsOf(page);
-    const name = page.dashboard?.basis.models.map((m) => m.name).join(", ") ?? page.log[0]?.schema ?? "report";
+    const name = page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? page.log[0]?.schema ?? "report";
     document.title = `ech0: ${name}`;
     const made = page.dashboard ? `Made by ech0 ${page.dashboard.version} on ${page.dashboard.engine}. ` : "";
     if (!sections.some((one) => one.querySelector("h1")))

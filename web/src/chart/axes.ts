@@ -43,11 +43,14 @@ export function yAxis(scale: Scale, ticks: Tick[], box: Box, title: string): SVG
   return g;
 }
 
-/** 0.001, 0.003, 0.01, …: one and three of each power of ten within the range; only the tens where there is no room. */
+/** 0.001, 0.003, 0.01, …: one and three of each power of ten within the range; only the tens where there is no room,
+ *  more of each where the range is short. */
 export function logTicks(low: number, high: number, withThrees: boolean): Tick[] {
   const ticks: Tick[] = [];
+  const decades = Math.log10(high / low);
+  const digits = decades < 1.2 ? [1, 2, 3, 5, 7] : withThrees ? [1, 3] : [1];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
-    for (const digit of withThrees ? [1, 3] : [1]) {
+    for (const digit of digits) {
       const at = digit * 10 ** power;
       if (at >= low * 0.999 && at <= high * 1.001) ticks.push({ at, label: Number(at.toPrecision(1)).toString() });
     }

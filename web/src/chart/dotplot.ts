@@ -24,7 +24,8 @@ export interface DotPlot {
 }
 
 export function dotPlot(plot: DotPlot, width: number): SVGElement {
-  const rowHeight = 42;
+  const narrow = width < 520; // label and value on lines of their own
+  const rowHeight = narrow ? 58 : 42;
   const box = { left: 6, right: width - 12, top: plot.reference ? 22 : 6, bottom: (plot.reference ? 22 : 6) + plot.dots.length * rowHeight };
   const all = plot.dots.flatMap((d) => [d.low, d.high, d.value]).concat(plot.reference ? [plot.reference.at] : []);
   const least = Math.min(...all.filter((v) => !plot.log || v > 0));
@@ -42,12 +43,12 @@ export function dotPlot(plot: DotPlot, width: number): SVGElement {
       s("text", { x: x(plot.reference.at), y: box.top - 8, "text-anchor": "middle" }, plot.reference.text),
     );
   plot.dots.forEach((dot, i) => {
-    const y = box.top + i * rowHeight + 28;
+    const y = box.top + i * rowHeight + (narrow ? 46 : 28);
     const g = s("g", { class: "mark", transform: `translate(${x(dot.value)} ${y})` }, gradeShape(dot.grade));
     svg.append(
       s("line", { class: "grid-line", x1: box.left, x2: box.right, y1: y, y2: y }),
-      s("text", { class: "strong", x: box.left, y: y - 12 }, dot.label),
-      s("text", { x: box.right, y: y - 12, "text-anchor": "end" }, dot.text),
+      s("text", { class: "strong", x: box.left, y: y - (narrow ? 28 : 12) }, dot.label),
+      s("text", narrow ? { x: box.left, y: y - 12 } : { x: box.right, y: y - 12, "text-anchor": "end" }, dot.text),
       s("line", { class: "whisker mark", x1: x(Math.max(dot.low, plot.log ? least / 1.3 : dot.low)), x2: x(dot.high), y1: y, y2: y }),
       g,
     );

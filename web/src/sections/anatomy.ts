@@ -8,6 +8,7 @@ interface Cell {
   name: string;
   row: number;
   column: number;
+  matrix: boolean;
   facts: [string, string][];
   bits: number;
   share: number;
@@ -76,6 +77,7 @@ function mapOf(title: string, pieces: Piece[]): Map2d {
       name: piece.name,
       row: layer === null ? 0 : rowOf.get(layer)!,
       column: layer === null ? next++ : columnOf.get(part)!,
+      matrix: piece.shape ? piece.shape.length > 1 : !/norm|bias/.test(piece.name),
       facts,
       bits: piece.n > 0 ? (8 * piece.size_bytes) / piece.n : NaN,
       share: piece.size_bytes / whole,
@@ -109,7 +111,8 @@ function mapOfCompress(run: Compress, models: Inspect[]): Map2d {
 
 /** Seven steps between the 2 % and 98 % quantiles: a few extremes must not make all the others one colour. */
 function stepsOf(map: Map2d, measure: Measure): (value: number) => number {
-  const values = map.cells.map((c) => measures[measure].of(c)).filter((v): v is number => v !== null && Number.isFinite(v));
+  // Norms and biases are a thousandth of the weights and always kept whole: they do not set the scale.
+  const values = map.cells.filter((c) => c.matrix).map((c) => measures[measure].of(c)).filter((v): v is number => v !== null && Number.isFinite(v));
   const low = quantile(values, 0.02) ?? 0;
   const high = quantile(values, 0.98) ?? 1;
   const log = measure !== "bits" && low >= 0;
@@ -147,10 +150,16 @@ function board(): Board {
     if (!map) return h("p", {}, "");
     const shown = map;
     const left = width < 480 ? 34 : 58;
-    const byRow = Math.max(shown.columns.length, ...shown.cells.filter((c) => shown.rows[c.row] === "outside").map((c) => c.column + 1));
-    const size = Math.min(46, Math.max(7, (width - left - 2) / byRow));
+    const size = Math.min(64, Math.max(7, (width - left - 34) / Math.max(1, shown.columns.length)));
     const tall = Math.min(22, Math.max(9, size));
-    const top = 64;
+    const outside = shown.cells.filter((c) => shown.rows[c.row] === "outside").length;
+    const outsideTop = outside > 0 ? 20 : 0;
+    const wide = Math.min(120, (width - left - 4) / Math.max(1, outside)); // tensors outside the layers have names of their own
+    const top = outsideTop + 76;
+    const boxOf = (cell: Cell): { x: number; y: number; w: number } =>
+      outside > 0 && cell.row === 0
+        ? { x: left + cell.column * wide, y: outsideTop, w: wide }
+        : { x: left + cell.column * size, y: top + cell.row * tall, w: size };
     const stepOf = stepsOf(shown, measure);
     const svg = s("svg", {
       class: "anatomy", width, height: top + shown.rows.length * tall + 6, tabindex: "0", role: "group",
@@ -161,25 +170,27 @@ function board(): Board {
     );
     shown.columns.forEach((column, i) => {
       const x = left + i * size + size / 2;
-      svg.append(s("text", { x, y: top - 6, transform: `rotate(-38 ${x} ${top - 6})`, "aria-hidden": "true" }, column.replace(/^attn_/, "a. ").replace(/^ffn_/, "f. ")));
+      const y = top + (outside > 0 ? tall : 0) - 6;
+      svg.append(s("text", { x, y, transform: `rotate(-32 ${x} ${y})`, "aria-hidden": "true" }, column.replaceAll("_", " ")));
     });
     shown.rows.forEach((row, i) => {
       if (tall >= 13 || i % Math.ceil(13 / tall) === 0)
-        svg.append(s("text", { x: left - 6, y: top + i * tall + tall / 2 + 4, "text-anchor": "end", "aria-hidden": "true" }, width < 480 ? row.replace("layer ", "").replace("outside", "") : row.replace("layer ", "")));
+        svg.append(s("text", { x: left - 6, y: (row === "outside" ? outsideTop : top + i * tall) + tall / 2 + 4, "text-anchor": "end", "aria-hidden": "true" }, width < 480 ? row.replace("layer ", "").replace("outside", "") : row.replace("layer ", "")));
     });
     const cells = s("g", { "aria-hidden": "true" });
     shown.cells.forEach((cell, i) => {
       const value = measures[measure].of(cell);
       const level = value === null || !Number.isFinite(value) ? "none" : `l${stepOf(value)}`;
-      cells.append(s("rect", { class: `cell ${level}`, x: left + cell.column * size, y: top + cell.row * tall, width: size, height: tall, "data-i": i }));
+      const { x, y, w } = boxOf(cell);
+      cells.append(s("rect", { class: `cell ${level}`, x, y, width: w, height: tall, "data-i": i }));
+      if (w === wide && y === outsideTop && wide > 70) svg.append(s("text", { x, y: y - 6, "aria-hidden": "true" }, cell.name.replace(/\.weight$/, "").slice(0, Math.floor(wide / 7))));
     });
-    const cursor = s("rect", { class: "cursor", width: size, height: tall });
+    const cursor = s("rect", { class: "cursor", height: tall });
     const move = (to: number): void => {
       at = to;
       const cell = shown.cells[at];
       if (!cell) return;
-      cursor.setAttribute("x", String(left + cell.column * size));
-      cursor.setAttribute("y", String(top + cell.row * tall));
+      for (const [name, value] of Object.entries(boxOf(cell))) cursor.setAttribute(name === "w" ? "width" : name, String(value));
       describe();
     };
     const indexOf = (event: Event): number | null => {
@@ -259,7 +270,8 @@ function leadOf(model: Inspect): string {
 }
 
 export function anatomySection(page: Page): HTMLElement | null {
-  const maps = [...page.models.map(mapOfModel), ...page.compressions.map((run) => mapOfCompress(run, page.models))];
+  // What was decided tensor by tensor says most, so it comes first.
+  const maps = [...page.compressions.map((run) => mapOfCompress(run, page.models)), ...page.models.map(mapOfModel)];
   if (maps.length === 0) return null;
   const view = board();
   const which = h("select", { id: freshId("map") }, ...maps.map((map, i) => h("option", { value: i }, map.title)));

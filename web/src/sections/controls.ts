@@ -97,7 +97,7 @@ function cacheControl(state: State): HTMLElement {
 }
 
 function speedControl(state: State): HTMLElement {
-  const control = slider("At least", 0, 60, 0.5, (value) => state.change({ min_tokens_per_s: value }));
+  const control = slider("Minimum speed", 0, 60, 0.5, (value) => state.change({ min_tokens_per_s: value }));
   state.watch(() => {
     const least = state.conditions.min_tokens_per_s;
     control.show(least, least > 0 ? `${least} tokens/s` : "any speed");

@@ -4,9 +4,23 @@ import { line } from "d3-shape";
 import { type Box, type Scale, logTicks, xAxis, yAxis } from "../chart/axes";
 import { gradeBadge, gradeLegend, gradeShape } from "../chart/marks";
 import { commandLine, drawn, h, linked, s } from "../dom";
+import { baseName } from "../data";
 import { diskText, memoryText, natsText, percentText, significant } from "../format";
 import type { Option } from "../whatif/types";
 import { memoryBar } from "./memory";
+
+/** Of each model and preset one cache: the first that fits, as it was asked for; the others would lie on top of it. */
+function oneCacheEach(view: OptionsView): Option[] {
+  const found = new Map<string, Option>();
+  for (const o of view.options) {
+    const key = `${o.model} ${o.preset}`;
+    const before = found.get(key);
+    if (!before || (!before.fits && o.fits)) found.set(key, o);
+  }
+  const { selected } = view;
+  if (selected) found.set(`${selected.model} ${selected.preset}`, selected);
+  return [...found.values()];
+}
 
 /** What the charts and the table show. */
 export interface OptionsView {
@@ -20,6 +34,8 @@ export interface OptionsView {
 
 const familiar = new Set(["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", "IQ2_M", "Q2_K", "mix", "as it is"]);
 const least = 1e-4; // where "no loss" stands on a logarithmic axis
+/** An option's name with a model's file as its name alone: folders say nothing here. */
+export const shortName = (o: Option): string => `${baseName(o.model)} ${o.preset}, ${o.kv_type} cache`;
 const modelsOf = (options: Option[]): string[] => [...new Set(options.map((o) => o.model))];
 
 /** Loss above the best original, with its interval: what the vertical axis shows. */
@@ -36,7 +52,7 @@ interface Chart {
 }
 
 function chartOf(view: OptionsView, width: number, left: number): Chart {
-  const height = Math.round(Math.min(560, Math.max(360, width * 0.62)));
+  const height = window.innerWidth >= 992 ? 460 : 380; // side by side they share the vertical axis
   const box: Box = { left, right: width - 14, top: 34, bottom: height - 44 };
   const best = Math.min(...view.options.map((o) => o.loss - o.quality.kl_divergence));
   const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
@@ -55,7 +71,7 @@ function mark(view: OptionsView, o: Option, x: number, y: number, models: string
       transform: `translate(${x} ${y})`,
       "data-option": o.name,
     },
-    s("title", {}, `${o.name}: ${memoryText(o.memory.total_bytes)}, KL ${natsText(o.quality.kl_divergence)}, ${significant(o.speed.tokens_per_s.value, 3)} tokens/s`),
+    s("title", {}, `${shortName(o)}: ${memoryText(o.memory.total_bytes)}, KL ${natsText(o.quality.kl_divergence)}, ${significant(o.speed.tokens_per_s.value, 3)} tokens/s`),
     s("circle", { class: "hit", r: 11 }),
     s("circle", { class: "ring", r: 9.5 }),
     gradeShape(o.grade),
@@ -66,27 +82,38 @@ function mark(view: OptionsView, o: Option, x: number, y: number, models: string
 
 /** Names beside the marks of the front, where there is room for them. */
 function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box): SVGElement[] {
+  const marks = view.options.map(place);
   const taken: [number, number, number][] = [];
-  const first = (o: Option): number => (o.name === view.selected?.name ? 0 : o.on_front ? 1 : 2);
+  const first = (o: Option): number => (o.name === view.selected?.name ? 0 : o.fits && familiar.has(o.preset) ? 1 : 2);
+  const free = (start: number, y: number, width: number): boolean =>
+    start >= box.left &&
+    start + width <= box.right + 12 &&
+    !taken.some(([a, b, w]) => Math.abs(b - y) < 14 && start < a + w && a < start + width) &&
+    !marks.some(([a, b]) => Math.abs(b - y) < 10 && a > start - 6 && a < start + width + 6);
   return view.options
     .filter((o) => first(o) < 2)
     .sort((a, b) => first(a) - first(b))
     .flatMap((o) => {
       const [x, y] = place(o);
-      const width = o.preset.length * 7 + 6;
-      const start = x + 10 + width > box.right ? x - 10 - width : x + 10;
-      if (taken.some(([a, b, w]) => Math.abs(b - y) < 13 && start < a + w && a < start + width)) return [];
-      taken.push([start, y, width]);
-      return [s("text", { class: "strong", x: start, y: y + 4, "aria-hidden": "true" }, o.preset)];
+      const width = o.preset.length * 7 + 4;
+      const spots: [number, number][] = [[x + 11, y], [x - 11 - width, y], [x + 7, y - 14], [x - 7 - width, y + 14], [x + 7, y + 14]];
+      const spot = spots.find(([a, b]) => free(a, b, width));
+      if (!spot) return [];
+      taken.push([spot[0], spot[1], width]);
+      return [s("text", { class: "strong", x: spot[0], y: spot[1] + 4, "aria-hidden": "true" }, o.preset)];
     });
 }
 
 function sizeChart(view: OptionsView, width: number): SVGElement {
   const { box, y, best, height } = chartOf(view, width, 58);
   const models = modelsOf(view.options);
-  const memories = view.options.map((o) => o.memory.total_bytes / 2 ** 30);
+  const all = oneCacheEach(view);
+  const memories = all.map((o) => o.memory.total_bytes / 2 ** 30);
   const budget = view.budget / 2 ** 30;
-  const x = scaleLinear([Math.min(...memories) * 0.9, Math.max(budget * 1.08, Math.min(Math.max(...memories), budget * 2.2))], [box.left, box.right]);
+  // A limit far beyond everything would push all that there is to one side.
+  const [smallest, largest] = [Math.min(...memories), Math.max(...memories)];
+  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, Math.min(largest * 1.03, budget * 1.5));
+  const x = scaleLinear([smallest * 0.9, last], [box.left, box.right]);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Memory of every option against its loss; the table below has the figures" });
   const end = x.domain()[1] ?? 1;
   const small = end < 1.5;
@@ -100,12 +127,15 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
       s("line", { class: "limit", x1: x(budget), x2: x(budget), y1: box.top - 4, y2: box.bottom }),
       s("text", { class: "limit-text", x: Math.min(x(budget), box.right) - 4, y: box.top - 8, "text-anchor": "end" }, `limit ${memoryText(view.budget)}`),
     );
+  else svg.append(s("text", { class: "limit-text", x: box.right, y: box.top - 8, "text-anchor": "end" }, `limit ${memoryText(view.budget)} →`));
   const place = (o: Option): [number, number] => [x(o.memory.total_bytes / 2 ** 30), y(Math.max(least, lossOf(o, best).value))];
   models.forEach((model, i) => {
-    const front = view.options.filter((o) => o.model === model && o.on_front).sort((a, b) => a.memory.total_bytes - b.memory.total_bytes);
+    const front = all.filter((o) => o.model === model && o.on_front).sort((a, b) => a.memory.total_bytes - b.memory.total_bytes);
     svg.append(s("path", { class: `front-line model-${i}`, d: line()(front.map(place)) ?? "" }));
   });
-  const shown = view.options.filter((o) => o.memory.total_bytes / 2 ** 30 <= end);
+  const shown = all.filter((o) => o.memory.total_bytes / 2 ** 30 <= end);
+  if (shown.length < all.length)
+    svg.append(s("text", { x: box.right, y: box.bottom - 8, "text-anchor": "end" }, `${all.length - shown.length} larger not drawn`));
   for (const o of shown) {
     const [px, py] = place(o);
     const loss = lossOf(o, best);
@@ -122,7 +152,7 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
 function speedChart(view: OptionsView, width: number): SVGElement {
   const { box, y, best, height } = chartOf(view, width, 20);
   const models = modelsOf(view.options);
-  const shown = view.options.filter((o) => o.fits && o.speed.tokens_per_s.value > 0);
+  const shown = oneCacheEach(view).filter((o) => o.fits && o.speed.tokens_per_s.value > 0);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Speed of the options that fit against their loss; the table below has the figures" });
   const most = Math.max(1, view.minTokensPerS, ...shown.map((o) => o.speed.tokens_per_s.high));
   const x = scaleLinear([0, most * 1.04], [box.left, box.right]);
@@ -157,7 +187,7 @@ function modelLegend(options: Option[]): HTMLElement | null {
         "li",
         {},
         s("svg", { viewBox: "0 0 30 16", class: "wide", "aria-hidden": "true" }, s("line", { class: `front-line model-${i}`, x1: 0, x2: 30, y1: 8, y2: 8 }), s("g", { class: `mark model-${i}`, transform: "translate(15 8)" }, s("circle", { r: 5, class: "shape filled" }))),
-        model,
+        baseName(model),
       ),
     ),
   );
@@ -203,9 +233,11 @@ export class OptionsTable {
   }
 
   private rows(view: OptionsView): Option[] {
-    const worth = (o: Option): boolean => o.on_front || familiar.has(o.preset) || o.name === view.selected?.name;
+    const few = oneCacheEach(view).filter((o) => familiar.has(o.preset) || o.name === view.selected?.name);
+    const recommended = view.recommended === null ? null : view.options[view.recommended];
+    if (recommended && !few.includes(recommended)) few.push(recommended);
     const key = keys[this.sortBy];
-    const sorted = view.options.filter((o) => this.all || worth(o)).sort((a, b) => key(a) - key(b));
+    const sorted = [...(this.all ? view.options : few)].sort((a, b) => key(a) - key(b));
     return this.reversed ? sorted.reverse() : sorted;
   }
 
@@ -226,10 +258,10 @@ export class OptionsTable {
   private row(view: OptionsView, o: Option): HTMLElement {
     const chosen = o.name === view.selected?.name;
     const verdict = verdictOf(view, o);
-    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false" }, o.name);
+    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, shortName(o));
     name.addEventListener("click", () => {
       view.select(o.name);
-      [...this.element.querySelectorAll<HTMLButtonElement>("button.link")].find((b) => b.textContent === o.name)?.focus();
+      [...this.element.querySelectorAll<HTMLButtonElement>("button.link")].find((b) => b.dataset.option === o.name)?.focus();
     });
     return h(
       "tr",
@@ -293,7 +325,7 @@ function detail(o: Option, budget: number): HTMLElement {
     ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, speed.source)],
   ];
   if (o.quality.perplexity)
-    facts.push(["perplexity", `${significant(o.quality.perplexity, 4)}, of the original ${significant(o.quality.perplexity_original ?? 0, 4)}`]);
+    facts.push(["perplexity", `${o.quality.perplexity.toFixed(3)}, of the original ${(o.quality.perplexity_original ?? 0).toFixed(3)}`]);
   if (speed.bound_tokens_per_s > 0)
     facts.push(["bound", `nothing on this memory is faster than ${significant(speed.bound_tokens_per_s, 3)} tokens/s (${percentText(speed.tokens_per_s.value / speed.bound_tokens_per_s, 0)} of it expected)`]);
   if (speed.prompt_tokens_per_s.value > 0)
@@ -301,7 +333,7 @@ function detail(o: Option, budget: number): HTMLElement {
   return h(
     "div",
     { class: "panel", "aria-live": "polite" },
-    h("h3", { class: "first", id: "detail-title" }, o.name),
+    h("h3", { class: "first", id: "detail-title" }, shortName(o)),
     h("p", { class: "muted" }, `${diskText(o.file_bytes)}, ${o.bits_per_weight.toFixed(2)} bits per weight`),
     memoryBar(o.memory, budget),
     h("dl", { class: "facts" }, ...facts.flatMap(([name, ...value]) => [h("dt", {}, name), h("dd", {}, ...value)])),
@@ -327,7 +359,7 @@ export function optionsView(): { charts: HTMLElement; detail: HTMLElement; table
       "figcaption",
       {},
       "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
-        "Faint: too large or too slow. Choose a mark, or a name in the table.",
+        "Faint: too large or too slow. Of each size one cache is drawn, the first that fits. Choose a mark, or a name in the table.",
     ),
   );
   const show = (next: OptionsView): void => {

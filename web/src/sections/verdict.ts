@@ -1,6 +1,6 @@
 // The answer in one sentence, and the command that carries it out.
 import { commandLine, h, section } from "../dom";
-import type { FitRun } from "../data";
+import { baseName, type FitRun } from "../data";
 import { countText, memoryText, significant } from "../format";
 import type { State } from "../state";
 import type { Machine, Option } from "../whatif/types";
@@ -16,7 +16,7 @@ function sentence(o: Option, machine: Machine, nCtx: number): string {
       ? ` and stays ${significant(o.quality.kl_divergence, 2)} nats from its original`
       : " and is the original";
   return (
-    `Take ${o.model} as ${o.preset} with a ${o.kv_type} cache: it needs ${memoryText(o.memory.total_bytes)} of the ` +
+    `Take ${baseName(o.model)} as ${o.preset} with ${o.kv_type} cache: it needs ${memoryText(o.memory.total_bytes)} of the ` +
     `${memoryText(machine.model_budget_bytes)} that ${machine.is_this ? "this machine" : machine.title} gives` +
     `${talk}${loss}, with ${countText(nCtx)} tokens of context.`
   );
@@ -29,7 +29,7 @@ export function verdictSection(state: State): HTMLElement {
   state.watch(() => {
     const { decision, conditions } = state;
     const chosen = decision.recommended === null ? null : (decision.options[decision.recommended] ?? null);
-    eyebrow.textContent = `${state.dashboard.basis.models.map((m) => m.name).join(", ")} on ${conditions.machine.title || conditions.machine.name}`;
+    eyebrow.textContent = `${state.dashboard.basis.models.map((m) => baseName(m.name)).join(", ")} on ${conditions.machine.title || conditions.machine.name}`;
     words.textContent = chosen ? sentence(chosen, conditions.machine, conditions.n_ctx) : `No: ${decision.why}.`;
     how.replaceChildren(
       ...(chosen
