@@ -18,6 +18,7 @@ void add_measure_alone(CommandLine& line);
 void add_models(CommandLine& line);
 void add_optimize(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_report(CommandLine& line);
 void add_verify(CommandLine& line);
 
 }  // namespace ech0

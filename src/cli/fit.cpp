@@ -5,6 +5,7 @@
 #include "cli/anatomy.h"
 #include "cli/commands.h"
 #include "cli/decision_options.h"
+#include "cli/terminal_look.h"
 
 namespace ech0 {
 namespace {
@@ -20,8 +21,9 @@ int fit(const Arguments& arguments) {
     FitOptions options{conditions_of(arguments.decision), {}, arguments.n_threads};
     for (const std::string& name : arguments.models) options.models.push_back(read_anatomy(name));
     const Fit result = fit(options);
-    print(arguments.json ? json_text(fit_json(result))
-                         : fit_text(result, arguments.all) + (arguments.explain ? fit_explanation(result) : ""));
+    print(arguments.json
+              ? json_text(fit_json(result))
+              : fit_text(result, arguments.all, terminal_look()) + (arguments.explain ? fit_explanation(result) : ""));
     return result.recommended ? exit_yes : exit_no;
 }
 

@@ -33,6 +33,7 @@ void add_commands(CommandLine& line) {
     add_bench(line);
     add_chat(line);
     add_dashboard(line);
+    add_report(line);
     add_measure_alone(line);
 }
 

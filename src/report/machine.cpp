@@ -113,10 +113,24 @@ Facts machine_facts(const Machine& machine) {
     return facts;
 }
 
-std::string facts_text(const Facts& facts) {
+std::string facts_text(const Facts& facts, const Look& look) {
     std::string text;
-    for (const auto& [name, value] : facts) text += fmt::format("  {:<13} {}\n", name, printable(value, 2000));
+    for (const auto& [name, value] : facts) {
+        if (look.markdown)
+            text += name.empty() ? fmt::format("  {}\n", printable(value, 2000))
+                                 : fmt::format("- **{}**: {}\n", name, printable(value, 2000));
+        else
+            text += fmt::format("  {:<13} {}\n", name, printable(value, 2000));
+    }
     return text;
+}
+
+std::string heading_text(const std::string& title, const Look& look) {
+    return look.markdown ? "# " + title + "\n\n" : title + "\n";
+}
+
+std::string command_text(const std::string& command, const Look& look) {
+    return look.markdown ? "```\n" + command + "\n```\n" : "  " + command + "\n";
 }
 
 }  // namespace ech0

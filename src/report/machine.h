@@ -6,6 +6,7 @@
 
 #include "ech0/machine.h"
 #include "report/json.h"
+#include "report/look.h"
 
 namespace ech0 {
 
@@ -23,7 +24,13 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 /// What of a machine matters to a model: what memory it may take and why, how fast that is read.
 Facts machine_facts(const Machine& machine);
 
-/// "  name           value", a line for each.
-std::string facts_text(const Facts& facts);
+/// "  name           value", a line for each; in Markdown a list.
+std::string facts_text(const Facts& facts, const Look& look = {});
+
+/// A heading: as it is, or in Markdown as one.
+std::string heading_text(const std::string& title, const Look& look);
+
+/// A command to type, alone on its lines.
+std::string command_text(const std::string& command, const Look& look);
 
 }  // namespace ech0
