@@ -2,6 +2,7 @@
 # The page that is built into the program (web/), with Node 20 and the packages of web/package-lock.json.
 #
 #   scripts/web.sh build          web/page.html from web/src
+#   scripts/web.sh screenshots    docs/images, of the pages that the last test made
 #   scripts/web.sh test BUILD     types; the page is what the sources build; the page's rules are the program's; formats as
 #                                 an independent JSON Schema validator reads them; and the page in Chromium, over real runs
 #
@@ -9,8 +10,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 root="$PWD" # where BUILD is named from
-has npm || die "no npm: install Node 20 or later; only changing or testing the page needs it"
-cd "$(dirname "${BASH_SOURCE[0]}")/../web"
+scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+"$scripts/setup.sh" web
+cd "$scripts/../web"
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     note "fetching the packages of web/package-lock.json"
     npm ci --no-audit --no-fund >&2
@@ -27,5 +29,6 @@ case "${1:-}" in
         npx vitest run
         ECH0_PROGRAM="$build/ech0" npx playwright test
         ;;
-    *) die "usage: scripts/web.sh build | test BUILD" ;;
+    screenshots) node scripts/screenshots.mjs ;; # of the pages that the last test made
+    *) die "usage: scripts/web.sh build | test BUILD | screenshots" ;;
 esac

@@ -211,7 +211,7 @@ std::string profile_text(const Machine& machine, const Look& look) {
 
 Json profile_json(const Machine& machine) {
     Json json = with_schema("ech0.doctor/1", to_json(machine));
-    for (const char* key : {"backends", "runtimes", "disks", "problems"}) json[key] = Json::array();
+    for (const char* key : {"backends", "runtimes", "disks", "scores", "problems"}) json[key] = Json::array();
     for (const char* key : {"engine", "host", "read"}) json[key] = nullptr;
     return json;
 }

@@ -34,7 +34,7 @@ Frame frame_of(const Scatter& scatter, const Look& look) {
     const auto by_y = [](const ScatterPoint& a, const ScatterPoint& b) { return a.y < b.y; };
     const auto [x0, x1] = std::minmax_element(scatter.points.begin(), scatter.points.end(), by_x);
     const auto [y0, y1] = std::minmax_element(scatter.points.begin(), scatter.points.end(), by_y);
-    frame.x_low = x0->x;
+    frame.x_low = std::min(x0->x, scatter.limit.value_or(x0->x));
     frame.x_high = std::max(x1->x, scatter.limit.value_or(x1->x));
     frame.y_low = std::log10(y0->y);
     frame.y_high = std::log10(y1->y);

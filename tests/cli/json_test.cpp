@@ -190,7 +190,7 @@ TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what do
                  {"provenance", "paired", "compress.evidence"}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4"}, {}) == none);
     CHECK(faults({"verify", "m.gguf", "a.gguf", "b.gguf", "--chunks", "4", "--quick"}, {"retrieval["}) == none);
-    CHECK(faults({"dashboard", "m.gguf", "--ctx", "512", "-o", "d.html"},
+    CHECK(faults({"dashboard", "m.gguf", "--ctx", "512", "--kv", "f16", "-o", "d.html"},
                  {"provenance", "scores", "runs", "metadata", "refused"}) == none);
     CHECK(faults({"chat", "m.gguf", "-p", "Hello", "-n", "3"}, {}) == none);
     CHECK(faults({"prune", "m.gguf", "--remove", "10%", "-o", "p.gguf", "--ctx", "256", "--calibration", text}, {}) ==

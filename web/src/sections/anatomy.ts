@@ -231,7 +231,7 @@ function board(): Board {
       const text = measures[by].text;
       steps.replaceChildren(
         values.length > 0 ? `${measures[by].label}: from ${text(Math.min(...values))} (light) to ${text(Math.max(...values))} (dark${measures[by].label.startsWith("bits") ? "" : ", by its logarithm"}). ` : `${measures[by].label}: not known for this file. `,
-        "Hatched: not known.",
+        "Norms and biases are always kept whole. Hatched: not known.",
       );
     },
   };

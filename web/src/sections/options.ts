@@ -108,18 +108,19 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
   const { box, y, best, height } = chartOf(view, width, 58);
   const models = modelsOf(view.options);
   const all = oneCacheEach(view);
-  const memories = all.map((o) => o.memory.total_bytes / 2 ** 30);
-  const budget = view.budget / 2 ** 30;
+  const small = Math.max(...all.map((o) => o.memory.total_bytes)) < 1.5 * 2 ** 30;
+  const unit = small ? 2 ** 20 : 2 ** 30;
+  const memories = all.map((o) => o.memory.total_bytes / unit);
+  const budget = view.budget / unit;
   // A limit far beyond everything would push all that there is to one side.
   const [smallest, largest] = [Math.min(...memories), Math.max(...memories)];
-  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, Math.min(largest * 1.03, budget * 1.5));
-  const x = scaleLinear([smallest * 0.9, last], [box.left, box.right]);
+  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, smallest * 1.1, Math.min(largest * 1.03, budget * 1.5));
+  const x = scaleLinear([Math.min(smallest * 0.9, budget * 0.8), last], [box.left, box.right]);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Memory of every option against its loss; the table below has the figures" });
   const end = x.domain()[1] ?? 1;
-  const small = end < 1.5;
   svg.append(
     yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, height > 300), box, models.length > 1 ? "nats above the best original" : "KL from the original, nats/token"),
-    xAxis(x, x.ticks(width > 500 ? 7 : 4).map((at) => ({ at, label: small ? `${Math.round(at * 1024)}` : String(at) })), box, small ? "memory, MiB" : "memory, GiB"),
+    xAxis(x, x.ticks(width > 500 ? 7 : 4).map((at) => ({ at, label: String(at) })), box, small ? "memory, MiB" : "memory, GiB"),
   );
   if (budget < end)
     svg.append(
@@ -128,12 +129,12 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
       s("text", { class: "limit-text", x: Math.min(x(budget), box.right) - 4, y: box.top - 8, "text-anchor": "end" }, `limit ${memoryText(view.budget)}`),
     );
   else svg.append(s("text", { class: "limit-text", x: box.right, y: box.top - 8, "text-anchor": "end" }, `limit ${memoryText(view.budget)} →`));
-  const place = (o: Option): [number, number] => [x(o.memory.total_bytes / 2 ** 30), y(Math.max(least, lossOf(o, best).value))];
+  const place = (o: Option): [number, number] => [x(o.memory.total_bytes / unit), y(Math.max(least, lossOf(o, best).value))];
   models.forEach((model, i) => {
     const front = all.filter((o) => o.model === model && o.on_front).sort((a, b) => a.memory.total_bytes - b.memory.total_bytes);
     svg.append(s("path", { class: `front-line model-${i}`, d: line()(front.map(place)) ?? "" }));
   });
-  const shown = all.filter((o) => o.memory.total_bytes / 2 ** 30 <= end);
+  const shown = all.filter((o) => o.memory.total_bytes / unit <= end);
   if (shown.length < all.length)
     svg.append(s("text", { x: box.right, y: box.bottom - 8, "text-anchor": "end" }, `${all.length - shown.length} larger not drawn`));
   for (const o of shown) {

@@ -180,7 +180,7 @@ test("where nothing fits the page says no, and what would change that", async ({
 test("evidence, surgery and predictions of runs that were given are shown beside the decision", async ({ page }) => {
   await page.goto(urlOf("moe"));
   await expect(page.locator("#evidence")).toContainText("3,060 tokens scored");
-  await expect(page.locator("#evidence svg")).toHaveCount(3 + 2); // a dot plot, two curves, two legend lines
+  await expect(page.locator("#evidence .figure svg")).toHaveCount(3 * 2); // of verify and of compress: a dot plot, two curves
   await expect(page.locator("#surgery")).toContainText("the repair took away");
   await expect(page.locator("#predictions")).toContainText("Intervals that held here");
   await page.locator("#log summary").first().click();

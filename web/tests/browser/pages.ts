@@ -10,7 +10,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 export const folder = join(here, "../../test-results/pages");
 export const runs = join(here, "../runs");
 const program = process.env.ECH0_PROGRAM ?? join(here, "../../../build/ech0");
-const models = process.env.ECH0_TEST_MODELS ?? join(process.env.ECH0_CACHE ?? join(homedir(), ".cache/ech0"), "models");
+const modelFolders = [process.env.ECH0_TEST_MODELS ?? "", join(process.env.ECH0_CACHE ?? join(homedir(), ".cache/ech0"), "models")];
 
 export const urlOf = (name: string): string => `file://${join(folder, `${name}.html`)}`;
 export const has = (name: string): boolean => existsSync(join(folder, `${name}.html`));
@@ -70,8 +70,10 @@ export default function makePages(): void {
   dashboard("moe", "qwen3:30b-a3b", "--machine", "m4-24gb", ...kept);
   dashboard("none", "qwen2.5:32b", "--machine", "m4-24gb", "--memory", "4GiB");
   const files = { demo: "smollm2-135m-instruct-q4_1.gguf", f16: "smollm2-135m-f16.gguf", "768": "smollm2-768-qwen2.gguf" };
-  for (const [name, file] of Object.entries(files))
-    if (existsSync(join(models, file))) dashboard(name, join(models, file), ...(name === "768" ? kept : []));
+  for (const [name, file] of Object.entries(files)) {
+    const found = modelFolders.map((models) => join(models, file)).find((path) => existsSync(path));
+    if (found) dashboard(name, found, ...(name === "768" ? kept : []));
+  }
   for (const run of readdirSync(runs)) ech0(["report", run, "--format", "html", "-o", `report-${run.replace(".json", "")}.html`]);
   for (const [name, arguments_] of Object.entries({ fit: ["fit", "qwen2.5:32b", "--machine", "m4-24gb"], doctor: ["doctor"], inspect: ["inspect", "qwen2.5:14b"] })) {
     writeFileSync(join(folder, `${name}.json`), ech0([...arguments_, "--json"]));
