@@ -11,10 +11,8 @@ const installed = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/g
 const shots = [
   { name: "dashboard-360", page: "32b", width: 360, height: 1500, theme: "light", from: "main" },
   { name: "dashboard-1280", page: "32b", width: 1280, height: 1260, theme: "light", from: "main" },
-  { name: "dashboard-2560", page: "768", width: 2560, height: 1700, theme: "dark", from: "main" },
+  { name: "dashboard-2560", page: "768", width: 2560, height: 1300, theme: "dark", from: "main" },
   { name: "anatomy-1280", page: "768", width: 1280, height: 860, theme: "light", from: "#anatomy" },
-  { name: "evidence-1280", page: "768", width: 1280, height: 1000, theme: "light", from: "#evidence" },
-  { name: "guide-1280", page: "768", width: 1280, height: 1000, theme: "light", from: "#guide" },
 ];
 
 mkdirSync(out, { recursive: true });

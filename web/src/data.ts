@@ -128,7 +128,8 @@ export interface Prune {
   schema: "ech0.prune/1";
   source: { path: string; sha256: string };
   output: { path: string; size_bytes: number; sha256: string };
-  removed: { parameters: number; kv_heads: number; ffn_channels: number };
+  removed: { parameters: number; layers?: number; kv_heads: number; ffn_channels: number };
+  trials?: { what: string; kl_divergence: number; chosen: boolean }[];
   layers: {
     layer: number;
     kv_heads_before: number;

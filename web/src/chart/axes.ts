@@ -39,7 +39,7 @@ export function yAxis(scale: Scale, ticks: Tick[], box: Box, title: string): SVG
     g.append(s("line", { class: "grid-line", x1: box.left, x2: box.right, y1: y, y2: y }));
     if (tick.label) g.append(s("text", { x: box.left - 8, y: y + 4, "text-anchor": "end" }, tick.label));
   }
-  if (title) g.append(s("text", { class: "strong", x: Math.max(0, box.left - 44), y: box.top - 12 }, title));
+  if (title) g.append(s("text", { class: "strong", x: Math.max(0, box.left - 44), y: 12 }, title));
   return g;
 }
 

@@ -53,7 +53,7 @@ interface Chart {
 
 function chartOf(view: OptionsView, width: number, left: number): Chart {
   const height = window.innerWidth >= 992 ? 460 : 380; // side by side they share the vertical axis
-  const box: Box = { left, right: width - 14, top: 34, bottom: height - 44 };
+  const box: Box = { left, right: width - 14, top: 44, bottom: height - 44 };
   const best = Math.min(...view.options.map((o) => o.loss - o.quality.kl_divergence));
   const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
   const lowest = Math.max(least, Math.min(...view.options.map((o) => lossOf(o, best).value).filter((v) => v > 0)) / 1.6);

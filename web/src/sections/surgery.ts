@@ -31,7 +31,7 @@ function operation(run: Prune): HTMLElement {
   return h(
     "div",
     {},
-    h("p", {}, `${baseName(run.output.path)} (${diskText(run.output.size_bytes)}): ${countText(run.removed.parameters)} weights removed, ${countText(run.removed.kv_heads)} KV heads and ${countText(run.removed.ffn_channels)} feed-forward channels.`),
+    h("p", {}, `${baseName(run.output.path)} (${diskText(run.output.size_bytes)}): ${countText(run.removed.parameters)} weights removed: ${run.removed.layers ? `${countText(run.removed.layers)} whole layers, ` : ""}${countText(run.removed.kv_heads)} KV heads and ${countText(run.removed.ffn_channels)} feed-forward channels.`),
     h("div", { class: "columns two" }, drawn((width) => layerBars(run, width, "heads")), drawn((width) => layerBars(run, width, "channels"))),
     h(
       "dl",
@@ -44,6 +44,9 @@ function operation(run: Prune): HTMLElement {
         ["judged on", `${countText(kl.n_tokens)} tokens held out`],
       ] as const).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, value))),
     ),
+    (run.trials ?? []).length > 1
+      ? h("ul", { class: "small" }, ...(run.trials ?? []).map((t) => h("li", {}, `${t.chosen ? "chosen" : "tried"}: ${t.what}, KL ${natsText(t.kl_divergence)}`)))
+      : null,
   );
 }
 

@@ -1,7 +1,7 @@
 // The pages under test, made by the real program: `ech0 dashboard` over models that are here, and over shapes without
 // weights; `ech0 report` over runs that were kept (tests/runs).
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,7 +72,9 @@ export default function makePages(): void {
   const files = { demo: "smollm2-135m-instruct-q4_1.gguf", f16: "smollm2-135m-f16.gguf", "768": "smollm2-768-qwen2.gguf" };
   for (const [name, file] of Object.entries(files)) {
     const found = modelFolders.map((models) => join(models, file)).find((path) => existsSync(path));
-    if (found) dashboard(name, found, ...(name === "768" ? kept : []));
+    if (!found) continue;
+    if (!existsSync(join(folder, file))) symlinkSync(found, join(folder, file)); // by its name alone, wherever it lies
+    dashboard(name, file, ...(name === "768" ? kept : []));
   }
   for (const run of readdirSync(runs)) ech0(["report", run, "--format", "html", "-o", `report-${run.replace(".json", "")}.html`]);
   for (const [name, arguments_] of Object.entries({ fit: ["fit", "qwen2.5:32b", "--machine", "m4-24gb"], doctor: ["doctor"], inspect: ["inspect", "qwen2.5:14b"] })) {
