@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ech0 {
 
@@ -11,5 +12,11 @@ struct Look {
     bool colour = false;
     int64_t width = 80;  ///< columns of the terminal
 };
+
+/// A heading: as it is, or in Markdown as one.
+std::string heading_text(const std::string& title, const Look& look);
+
+/// A command to type, alone on its lines.
+std::string command_text(const std::string& command, const Look& look);
 
 }  // namespace ech0

@@ -27,10 +27,4 @@ Facts machine_facts(const Machine& machine);
 /// "  name           value", a line for each; in Markdown a list.
 std::string facts_text(const Facts& facts, const Look& look = {});
 
-/// A heading: as it is, or in Markdown as one.
-std::string heading_text(const std::string& title, const Look& look);
-
-/// A command to type, alone on its lines.
-std::string command_text(const std::string& command, const Look& look);
-
 }  // namespace ech0

@@ -96,8 +96,8 @@ Pruning pruning_from_json(const Json& json) {
                                 l.at("ffn_channels")});
         p.n_layer_before = static_cast<int64_t>(p.layers.size()) + json.at("removed").at("layers").get<int64_t>();
         for (const Json& t : json.at("trials"))
-            p.trials.push_back({t.at("what"), t.at("kl_predicted"), t.at("kl_unrepaired"), t.at("kl_divergence"),
-                                t.at("chosen")});
+            p.trials.push_back(
+                {t.at("what"), t.at("kl_predicted"), t.at("kl_unrepaired"), t.at("kl_divergence"), t.at("chosen")});
         const Json& kl = json.at("kl_divergence");
         kl.at("predicted").get_to(p.predicted_kl);
         kl.at("unrepaired").get_to(p.kl_unrepaired);

@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "report/figures.h"
-#include "report/machine.h"
 #include "report/table.h"
 #include "report/verify.h"
 

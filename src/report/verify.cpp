@@ -10,7 +10,6 @@
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "report/figures.h"
-#include "report/machine.h"
 #include "report/table.h"
 
 namespace ech0 {

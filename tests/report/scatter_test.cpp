@@ -33,5 +33,5 @@ TEST_CASE("fewer than two points are no picture") {
 
 TEST_CASE("a limit below all points is drawn to their left") {
     const Scatter scatter{"x", "y", {{3, 1, "a", ""}, {4, 0.1, "b", ""}}, 1, 2};
-    CHECK(scatter.text({.width = 20}).find("       1 |:                   a") != std::string::npos);
+    CHECK(scatter.text({.width = 20}).find("       1 |:                  a") != std::string::npos);
 }

@@ -99,7 +99,11 @@ export function drawn(draw: (width: number) => Node, className = "figure"): HTML
   const holder = h("div", { class: className });
   let width = 0;
   const redraw = (): void => {
-    if (width > 0) holder.replaceChildren(draw(width));
+    if (width === 0) return;
+    const node = draw(width);
+    // So that it shrinks with the paper: printing lays out anew without drawing anew.
+    if (node instanceof SVGElement) node.setAttribute("viewBox", `0 0 ${node.getAttribute("width")} ${node.getAttribute("height")}`);
+    holder.replaceChildren(node);
   };
   new ResizeObserver((entries) => {
     const now = Math.floor(entries[0]?.contentRect.width ?? 0);

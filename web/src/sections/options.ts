@@ -151,14 +151,15 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
 }
 
 function speedChart(view: OptionsView, width: number): SVGElement {
-  const { box, y, best, height } = chartOf(view, width, 20);
+  const beside = window.innerWidth >= 992; // the axis to the left is the neighbour's too
+  const { box, y, best, height } = chartOf(view, width, beside ? 20 : 58);
   const models = modelsOf(view.options);
   const shown = oneCacheEach(view).filter((o) => o.fits && o.speed.tokens_per_s.value > 0);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Speed of the options that fit against their loss; the table below has the figures" });
   const most = Math.max(1, view.minTokensPerS, ...shown.map((o) => o.speed.tokens_per_s.high));
   const x = scaleLinear([0, most * 1.04], [box.left, box.right]);
   svg.append(
-    yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, height > 300).map((t) => ({ ...t, label: "" })), box, ""),
+    yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, height > 300).map((t) => (beside ? { ...t, label: "" } : t)), box, beside ? "" : "the same loss"),
     xAxis(x, x.ticks(width > 360 ? 6 : 4).map((at) => ({ at, label: String(at) })), box, "tokens per second, of those that fit"),
   );
   if (view.minTokensPerS > 0)
@@ -319,6 +320,12 @@ export class OptionsTable {
   }
 }
 
+function boundText(expected: number, bound: number): string {
+  const share = expected / bound;
+  const most = `memory of this bandwidth allows ${significant(bound, 3)} tokens/s at most`;
+  return share <= 1 ? `${most} (${percentText(share, 0)} of it expected)` : `${most}; its kernels were timed when the memory was less busy than when its bandwidth was`;
+}
+
 function detail(o: Option, budget: number): HTMLElement {
   const speed = o.speed;
   const facts: [string, ...(Node | string)[]][] = [
@@ -328,7 +335,7 @@ function detail(o: Option, budget: number): HTMLElement {
   if (o.quality.perplexity)
     facts.push(["perplexity", `${o.quality.perplexity.toFixed(3)}, of the original ${(o.quality.perplexity_original ?? 0).toFixed(3)}`]);
   if (speed.bound_tokens_per_s > 0)
-    facts.push(["bound", `nothing on this memory is faster than ${significant(speed.bound_tokens_per_s, 3)} tokens/s (${percentText(speed.tokens_per_s.value / speed.bound_tokens_per_s, 0)} of it expected)`]);
+    facts.push(["bound", boundText(speed.tokens_per_s.value, speed.bound_tokens_per_s)]);
   if (speed.prompt_tokens_per_s.value > 0)
     facts.push(["reading", `a prompt at ${significant(speed.prompt_tokens_per_s.value, 3)} tokens/s (${significant(speed.prompt_tokens_per_s.low, 3)} to ${significant(speed.prompt_tokens_per_s.high, 3)})`]);
   return h(
