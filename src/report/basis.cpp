@@ -1,8 +1,5 @@
 #include "report/basis.h"
 
-#include <fmt/format.h>
-
-#include "ech0/error.h"
 #include "report/machine.h"
 #include "runtime/ggml_types.h"
 
@@ -177,15 +174,6 @@ Json bits_json(const FitBasis& basis) {
     return bits;
 }
 
-template <class Read>
-auto checked(const char* what, const Read& read) {
-    try {
-        return read();
-    } catch (const Json::exception& error) {
-        throw FormatError(fmt::format("no {}: {}", what, error.what()));
-    }
-}
-
 }  // namespace
 
 Json basis_json(const FitBasis& basis) {
@@ -208,7 +196,7 @@ Json conditions_json(const FitConditions& conditions) {
 }
 
 FitBasis basis_from_json(const Json& json) {
-    return checked("basis of a decision", [&] {
+    return read_json("basis of a decision", [&] {
         FitBasis basis;
         for (const Json& model : json.at("models")) basis.models.push_back(read_model_basis(model));
         json.at("comparison").get_to(basis.comparison);
@@ -219,7 +207,7 @@ FitBasis basis_from_json(const Json& json) {
 }
 
 FitConditions conditions_from_json(const Json& json) {
-    return checked("conditions of a decision", [&] {
+    return read_json("conditions of a decision", [&] {
         FitConditions conditions;
         conditions.machine = machine_from_json(json.at("machine"));
         json.at("n_ctx").get_to(conditions.n_ctx);

@@ -1,5 +1,5 @@
 // What the page may be given: an ech0.dashboard/1, or any one run that a command wrote with --json (docs/json.md).
-import type { Basis, Conditions, Grade, Interval, Machine, Option, Quality } from "./whatif/types";
+import type { Basis, Conditions, Grade, Machine, Option } from "./whatif/types";
 
 export interface Tensor {
   name: string;
@@ -36,28 +36,12 @@ export interface Inspect {
   tensors: Tensor[];
 }
 
-export interface FitOption {
-  name: string;
-  model: string;
-  preset: string;
-  kv_type: string;
-  n_params: number;
-  file_bytes: number;
-  bits_per_weight: number;
-  memory: Option["memory"];
-  fits: boolean;
-  tokens_per_s: Interval;
-  prompt_tokens_per_s: Interval;
-  bound_tokens_per_s: number;
-  speed_grade: Grade;
-  speed_source: string;
-  quality: Quality;
-  grade: Grade;
-  source: string;
-  loss: number;
-  on_front: boolean;
-  command: string;
-}
+/** As a fit/1 has it: what `Option` keeps under `speed` stands beside the rest. */
+export type FitOption = Omit<Option, "kv_rank" | "speed"> &
+  Pick<Option["speed"], "tokens_per_s" | "prompt_tokens_per_s" | "bound_tokens_per_s"> & {
+    speed_grade: Grade;
+    speed_source: string;
+  };
 
 export interface FitRun {
   schema: "ech0.fit/1";
