@@ -26,8 +26,8 @@ case "${1:-}" in
         npx vite build --logLevel warn
         node scripts/seal.mjs dist/page.html > /dev/null
         cmp page.html dist/page.html || die "web/page.html is not what web/src builds: run 'make web' and commit it"
-        npx vitest run
         ECH0_PROGRAM="$build/ech0" npx playwright test
+        npx vitest run
         ;;
     screenshots) node scripts/screenshots.mjs ;; # of the pages that the last test made
     *) die "usage: scripts/web.sh build | test BUILD | screenshots" ;;

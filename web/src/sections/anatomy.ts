@@ -124,6 +124,92 @@ function stepsOf(map: Map2d, measure: Measure): (value: number) => number {
   };
 }
 
+interface Layout {
+  width: number;
+  left: number;
+  /** of the first layer's row; the tensors outside the layers have a row of their own above the headings */
+  top: number;
+  outsideTop: number;
+  tall: number;
+  boxOf: (cell: Cell) => { x: number; y: number; width: number };
+}
+
+function layoutOf(map: Map2d, width: number): Layout {
+  const left = width < 480 ? 34 : 58;
+  const size = Math.min(64, Math.max(7, (width - left - 34) / Math.max(1, map.columns.length)));
+  const tall = Math.min(22, Math.max(9, size));
+  const outside = map.cells.filter((c) => map.rows[c.row] === "outside").length;
+  const outsideTop = 20;
+  const wide = Math.min(120, (width - left - 4) / Math.max(1, outside));
+  const top = outside > 0 ? outsideTop + 76 : 76;
+  const boxOf = (cell: Cell): { x: number; y: number; width: number } =>
+    outside > 0 && cell.row === 0
+      ? { x: left + cell.column * wide, y: outsideTop, width: wide }
+      : { x: left + cell.column * size, y: top + (cell.row - (outside > 0 ? 1 : 0)) * tall, width: size };
+  return { width, left, top, outsideTop, tall, boxOf };
+}
+
+function headings(map: Map2d, layout: Layout): SVGElement[] {
+  const first = map.cells.find((c) => map.rows[c.row] !== "outside");
+  const size = first ? layout.boxOf(first).width : 0;
+  const columns = map.columns.map((column, i) => {
+    const x = layout.left + i * size + size / 2;
+    const y = layout.top - 6;
+    return s("text", { x, y, transform: `rotate(-32 ${x} ${y})` }, column.replaceAll("_", " "));
+  });
+  const every = Math.ceil(13 / layout.tall); // where rows are lower than a line of text, not each has its number
+  const rows = map.rows.flatMap((row, i) => {
+    const outside = row === "outside";
+    if ((outside && layout.width < 480) || (!outside && i % every !== 0)) return [];
+    const y = outside ? layout.outsideTop : layout.top + (i - (map.rows[0] === "outside" ? 1 : 0)) * layout.tall;
+    return [s("text", { x: layout.left - 6, y: y + layout.tall / 2 + 4, "text-anchor": "end" }, row.replace("layer ", ""))];
+  });
+  const names = map.cells
+    .filter((c) => map.rows[c.row] === "outside" && layout.boxOf(c).width > 70)
+    .map((c) => {
+      const { x, y, width } = layout.boxOf(c);
+      return s("text", { x, y: y - 6 }, c.name.replace(/\.weight$/, "").slice(0, Math.floor(width / 7)));
+    });
+  return [...columns, ...rows, ...names];
+}
+
+function cellRects(map: Map2d, layout: Layout, measure: Measure): SVGElement[] {
+  const stepOf = stepsOf(map, measure);
+  return map.cells.map((cell, i) => {
+    const value = measures[measure].of(cell);
+    const level = value === null || !Number.isFinite(value) ? "none" : `l${stepOf(value)}`;
+    return s("rect", { class: `cell ${level}`, ...layout.boxOf(cell), height: layout.tall, "data-i": i });
+  });
+}
+
+const steps: Record<string, [number, number]> = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/** The cell that an arrow key leads to: the next one in its row, or the nearest in the next row. */
+function neighbour(map: Map2d, at: number, key: string): number | null {
+  const by = steps[key];
+  const cell = map.cells[at];
+  if (!by || !cell) return null;
+  const [down, right] = by;
+  const next = map.cells
+    .map((c, i) => ({ i, c, distance: down !== 0 ? (c.row - cell.row) * down : c.row === cell.row ? (c.column - cell.column) * right : 0 }))
+    .filter(({ distance }) => distance > 0)
+    .sort((a, b) => a.distance - b.distance || Math.abs(a.c.column - cell.column) - Math.abs(b.c.column - cell.column))[0];
+  return next ? next.i : null;
+}
+
+function hatch(): SVGElement {
+  return s(
+    "defs",
+    {},
+    s(
+      "pattern",
+      { id: "hatch-none", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      s("rect", { width: 5, height: 5, fill: "var(--surface)" }),
+      s("line", { x1: 0, y1: 0, x2: 0, y2: 5, stroke: "var(--rule-strong)", "stroke-width": 1 }),
+    ),
+  );
+}
+
 interface Board {
   element: HTMLElement;
   show: (map: Map2d, measure: Measure) => void;
@@ -134,107 +220,77 @@ function board(): Board {
   let measure: Measure = "bits";
   let at = 0;
   const about = h("div", { class: "panel", "aria-live": "polite" });
-  const steps = h("p", { class: "small muted after" });
+  const legend = h("p", { class: "small muted after" });
   const helpId = freshId("help");
 
-  const describe = (): void => {
-    const cell = map?.cells[at];
-    if (!cell) return;
+  const describe = (cell: Cell): void =>
     about.replaceChildren(
       h("h3", { class: "first" }, h("code", {}, cell.name)),
       h("dl", { class: "facts" }, ...cell.facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     );
-  };
 
   const draw = (width: number): Node => {
-    if (!map) return h("p", {}, "");
     const shown = map;
-    const left = width < 480 ? 34 : 58;
-    const size = Math.min(64, Math.max(7, (width - left - 34) / Math.max(1, shown.columns.length)));
-    const tall = Math.min(22, Math.max(9, size));
-    const outside = shown.cells.filter((c) => shown.rows[c.row] === "outside").length;
-    const outsideTop = outside > 0 ? 20 : 0;
-    const wide = Math.min(120, (width - left - 4) / Math.max(1, outside)); // tensors outside the layers have names of their own
-    const top = outsideTop + 76;
-    const boxOf = (cell: Cell): { x: number; y: number; w: number } =>
-      outside > 0 && cell.row === 0
-        ? { x: left + cell.column * wide, y: outsideTop, w: wide }
-        : { x: left + cell.column * size, y: top + cell.row * tall, w: size };
-    const stepOf = stepsOf(shown, measure);
-    const svg = s("svg", {
-      class: "anatomy", width, height: top + shown.rows.length * tall + 6, tabindex: "0", role: "group",
-      "aria-roledescription": "map of tensors", "aria-label": `${shown.title}: ${shown.cells.length} tensors by ${measures[measure].label}`, "aria-describedby": helpId,
-    });
-    svg.append(
-      s("defs", {}, s("pattern", { id: "hatch-none", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("rect", { width: 5, height: 5, fill: "var(--surface)" }), s("line", { x1: 0, y1: 0, x2: 0, y2: 5, stroke: "var(--rule-strong)", "stroke-width": 1 }))),
+    if (!shown) return document.createTextNode("");
+    const layout = layoutOf(shown, width);
+    const label = `${shown.title}: ${shown.cells.length} tensors by ${measures[measure].label}`;
+    const height = layout.top + shown.rows.length * layout.tall + 6;
+    const cursor = s("rect", { class: "cursor", height: layout.tall });
+    const cells = s("g", { "aria-hidden": "true" }, ...cellRects(shown, layout, measure));
+    const svg = s(
+      "svg",
+      { class: "anatomy", width, height, tabindex: "0", role: "group", "aria-roledescription": "map of tensors", "aria-label": label, "aria-describedby": helpId },
+      hatch(),
+      s("g", { "aria-hidden": "true" }, ...headings(shown, layout)),
+      cells,
+      cursor,
     );
-    shown.columns.forEach((column, i) => {
-      const x = left + i * size + size / 2;
-      const y = top + (outside > 0 ? tall : 0) - 6;
-      svg.append(s("text", { x, y, transform: `rotate(-32 ${x} ${y})`, "aria-hidden": "true" }, column.replaceAll("_", " ")));
-    });
-    shown.rows.forEach((row, i) => {
-      if (tall >= 13 || i % Math.ceil(13 / tall) === 0)
-        svg.append(s("text", { x: left - 6, y: (row === "outside" ? outsideTop : top + i * tall) + tall / 2 + 4, "text-anchor": "end", "aria-hidden": "true" }, width < 480 ? row.replace("layer ", "").replace("outside", "") : row.replace("layer ", "")));
-    });
-    const cells = s("g", { "aria-hidden": "true" });
-    shown.cells.forEach((cell, i) => {
-      const value = measures[measure].of(cell);
-      const level = value === null || !Number.isFinite(value) ? "none" : `l${stepOf(value)}`;
-      const { x, y, w } = boxOf(cell);
-      cells.append(s("rect", { class: `cell ${level}`, x, y, width: w, height: tall, "data-i": i }));
-      if (w === wide && y === outsideTop && wide > 70) svg.append(s("text", { x, y: y - 6, "aria-hidden": "true" }, cell.name.replace(/\.weight$/, "").slice(0, Math.floor(wide / 7))));
-    });
-    const cursor = s("rect", { class: "cursor", height: tall });
     const move = (to: number): void => {
-      at = to;
-      const cell = shown.cells[at];
+      const cell = shown.cells[to];
       if (!cell) return;
-      for (const [name, value] of Object.entries(boxOf(cell))) cursor.setAttribute(name === "w" ? "width" : name, String(value));
-      describe();
+      at = to;
+      for (const [name, value] of Object.entries(layout.boxOf(cell))) cursor.setAttribute(name, String(value));
+      describe(cell);
     };
-    const indexOf = (event: Event): number | null => {
+    const point = (event: Event): void => {
       const i = (event.target as Element).getAttribute("data-i");
-      return i === null ? null : Number(i);
+      if (i !== null) move(Number(i));
     };
-    for (const type of ["pointerover", "click"]) cells.addEventListener(type, (event) => { const i = indexOf(event); if (i !== null) move(i); });
+    cells.addEventListener("pointerover", point);
+    cells.addEventListener("click", point);
     svg.addEventListener("keydown", (event) => {
-      const step: Record<string, [number, number]> = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-      const by = step[event.key];
-      const cell = shown.cells[at];
-      if (!by || !cell) return;
-      event.preventDefault();
-      const next = shown.cells
-        .map((c, i) => ({ i, dr: (c.row - cell.row) * (by[0] || 0), dc: (c.column - cell.column) * (by[1] || 0), c }))
-        .filter(({ dr, dc, c }) => (by[0] !== 0 ? dr > 0 : dc > 0 && c.row === cell.row))
-        .sort((a, b) => a.dr + a.dc - (b.dr + b.dc) || Math.abs(a.c.column - cell.column) - Math.abs(b.c.column - cell.column))[0];
-      if (next) move(next.i);
+      if (event.key in steps) event.preventDefault();
+      const next = neighbour(shown, at, event.key);
+      if (next !== null) move(next);
     });
-    svg.append(cells, cursor);
     move(Math.min(at, shown.cells.length - 1));
     return svg;
   };
 
   const grid = drawn(draw);
+  const help = "Arrow keys move from tensor to tensor; the panel beside tells about it.";
   return {
     element: h(
       "div",
       { class: "columns wide-left" },
-      h("div", {}, h("div", { class: "anatomy-grid" }, grid), steps, h("p", { class: "visually-hidden", id: helpId }, "Arrow keys move from tensor to tensor; the panel beside tells about it.")),
+      h("div", {}, h("div", { class: "anatomy-grid" }, grid), legend, h("p", { class: "visually-hidden", id: helpId }, help)),
       about,
     ),
     show: (next, by) => {
       map = next;
       measure = by;
       grid.redraw();
-      const values = next.cells.map((c) => measures[by].of(c)).filter((v): v is number => v !== null && Number.isFinite(v));
-      const text = measures[by].text;
-      steps.replaceChildren(
-        values.length > 0 ? `${measures[by].label}: from ${text(Math.min(...values))} (light) to ${text(Math.max(...values))} (dark${measures[by].label.startsWith("bits") ? "" : ", by its logarithm"}). ` : `${measures[by].label}: not known for this file. `,
-        "Norms and biases are always kept whole. Hatched: not known.",
-      );
+      legend.textContent = legendText(next, by);
     },
   };
+}
+
+function legendText(map: Map2d, by: Measure): string {
+  const { label, of, text } = measures[by];
+  const values = map.cells.map(of).filter((v): v is number => v !== null && Number.isFinite(v));
+  if (values.length === 0) return `${label}: not known for this file.`;
+  const scale = by === "bits" ? "dark" : "dark, by its logarithm";
+  return `${label}: from ${text(Math.min(...values))} (light) to ${text(Math.max(...values))} (${scale}). Norms and biases are always kept whole. Hatched: not known.`;
 }
 
 function typesTable(model: Inspect): HTMLElement {
