@@ -8,7 +8,7 @@ export JOBS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build server demo demo-model test test-models peers bench asan format format-check tidy lint install package clean
+.PHONY: help build server demo demo-model test test-models web web-test schemas peers bench asan format format-check tidy lint install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -32,6 +32,15 @@ test: server demo-model ## all tests
 peers: ## the engine's own tools, for comparison, in build/peers
 	@scripts/setup.sh build
 	@scripts/engine.sh peers $(BUILD)/peers
+
+web: ## the page that is built into the program, web/page.html, from its sources (Node 20, npm)
+	@scripts/web.sh build
+
+web-test: build ## is the page what its sources build, does it decide as the program does, does it work in a browser
+	@scripts/web.sh test $(BUILD)
+
+schemas: build ## docs/schemas, from docs/json.md
+	@scripts/schemas.sh $(BUILD)
 
 demo-model:
 	@scripts/setup.sh build

@@ -35,7 +35,8 @@ namespace ech0::embedded {
 std::string_view @SYMBOL@() { return {ech0_@SYMBOL@_begin, static_cast<size_t>(ech0_@SYMBOL@_end - ech0_@SYMBOL@_begin)}; }
 }
 ")
-  set_source_files_properties(${asm} PROPERTIES OBJECT_DEPENDS "${files}")
+  # The property holds for the folder that has the target, which may be another one than this.
+  set_source_files_properties(${asm} TARGET_DIRECTORY ${TARGET} PROPERTIES OBJECT_DEPENDS "${files}")
   target_sources(${TARGET} PRIVATE ${asm})
   target_include_directories(${TARGET} PRIVATE ${dir})
 endfunction()

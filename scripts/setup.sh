@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that building ech0 needs, and only those that are missing.
 #
-#   scripts/setup.sh [GROUP...]      groups: build (the default), test, format, tidy, lint
+#   scripts/setup.sh [GROUP...]      groups: build (the default), test, format, tidy, lint, web
 #
 # Debian and Ubuntu: apt-get, with sudo if need be. macOS: brew. Prints what it installs before it does.
 # ECH0_NO_INSTALL=1: install nothing; say what is missing and stop.
@@ -31,6 +31,9 @@ test     header:doctest/doctest.h             doctest-dev          doctest
 test     command:patch                        patch                -
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
+web      command:node                         nodejs               node
+web      command:npm                          npm                  node
+web      browser:                             chromium             -
 TABLE
 }
 
@@ -45,6 +48,7 @@ is_there() { # PROBE:WHAT
     local what="${1#*:}"
     case "$1" in
         command:*) has "$what" ;;
+        browser:*) has chromium || has chromium-browser || has google-chrome || [ "$(uname)" = Darwin ] ;;
         header:*) has_header "$what" ;;
         eigen:*) has_header Eigen/Core || has_header eigen3/Eigen/Core ;;
         python:*) python3 -c "import $what" > /dev/null 2>&1 ;;

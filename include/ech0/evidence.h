@@ -42,7 +42,9 @@ struct Candidate : Measured {
     Estimate top1_agreement;      ///< share of positions where both favour the same token
     double greedy_agreement = 0;  ///< mean length of the common prefix of greedy continuations, as a share
     double greedy_agreement_low = 0, greedy_agreement_high = 0;
-    std::vector<float> kl_per_token;  ///< kept for paired differences; not written to JSON
+    std::vector<double> kl_quantiles;    ///< of the tokens' KL divergences, at 0 %, 1 %, … 100 %
+    std::vector<double> kl_by_position;  ///< its means over equal parts of the scored positions of a chunk, in order
+    std::vector<float> kl_per_token;     ///< kept for paired differences; not written to JSON
 };
 
 /// KL of candidate a minus KL of candidate b on the same tokens.

@@ -15,6 +15,7 @@ enum class Grade {
     given       ///< by the person who asks: --memory, --bandwidth
 };
 std::string_view grade_name(Grade grade);
+Grade grade_by_name(std::string_view name);  ///< @throws FormatError if there is none of that name
 
 /// A processor that the engine can run layers on: a row of ggml's device list.
 struct Device {

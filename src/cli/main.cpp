@@ -39,6 +39,8 @@ void add_commands(CommandLine& line) {
     add_undo(line);
     add_modelfile(line);
     add_describe(line);
+    add_dashboard(line);
+    add_report(line);
     add_measure_alone(line);
 }
 

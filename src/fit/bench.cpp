@@ -23,7 +23,7 @@ struct Prediction {
     double memory_half_width = first_memory_half_width;
 };
 
-Prediction predict(const Model& model, const SpeedOptions& o, Kernels& kernels, const std::vector<Score>& scores,
+Prediction predict(const Model& model, const SpeedOptions& o, Kernels& timed, const std::vector<Score>& scores,
                    const std::string& machine) {
     const SessionOptions session{
         .n_ctx = o.n_ctx, .n_outputs = 1, .n_threads = o.n_threads, .type_k = o.type_k, .type_v = o.type_v};
@@ -32,6 +32,7 @@ Prediction predict(const Model& model, const SpeedOptions& o, Kernels& kernels, 
     const ggml_type kv_type = type_by_name(o.type_k);
     const TokenWork answer = work_of(model, preset.types, footprint, session, o.n_prompt + o.n_generate / 2);
     const TokenWork prompt = work_of(model, preset.types, footprint, session, o.n_prompt);
+    const KernelTable kernels = timed.table({preset.types.begin(), preset.types.end()}, {kv_type});
     const Correction speed = correction(scores, "tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction reading = correction(scores, "prompt_tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction memory = correction(scores, "memory_bytes", machine, model.asked, first_memory_half_width);

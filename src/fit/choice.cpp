@@ -53,24 +53,25 @@ std::optional<size_t> best(const std::vector<FitOption>& options, const Wanted& 
 
 }  // namespace
 
-std::string set_losses(std::vector<FitOption>& options, const std::vector<std::string>& families) {
+Levels compare_models(const std::vector<ComparedModel>& models) {
     std::map<std::string, Quality> originals;
-    for (size_t i = 0; i < options.size(); i++)
-        if (!originals.contains(options[i].model))
-            originals[options[i].model] = original_perplexity(options[i].model, families[i], options[i].n_params);
-    const bool one_family = std::set<std::string>(families.begin(), families.end()).size() == 1;
-    const bool all_known = std::all_of(originals.begin(), originals.end(),
-                                       [](const auto& entry) { return entry.second.perplexity_original > 0; });
-    for (FitOption& option : options) {
-        option.loss = option.quality.kl_divergence;
-        if (originals.size() < 2) continue;
-        option.loss += one_family && all_known ? std::log(originals.at(option.model).perplexity_original)
-                                               : ln_perplexity_by_size(option.n_params);
+    std::set<std::string> families;
+    for (const ComparedModel& m : models) {
+        originals[m.name] = original_perplexity(m.name, m.family, m.n_params);
+        families.insert(m.family);
     }
-    if (originals.size() < 2) return "";
-    if (one_family && all_known) return how_known(originals);
-    return "models are compared by how perplexity falls with size in published families, which is a guess for any one "
-           "model: perplexities of different vocabularies can't be compared";
+    if (originals.size() < 2) return {std::vector<double>(models.size(), 0), ""};
+    const bool published = families.size() == 1 && std::all_of(originals.begin(), originals.end(), [](const auto& o) {
+                               return o.second.perplexity_original > 0;
+                           });
+    Levels levels;
+    for (const ComparedModel& m : models)
+        levels.of.push_back(published ? std::log(originals.at(m.name).perplexity_original)
+                                      : ln_perplexity_by_size(m.n_params));
+    levels.words = published ? how_known(originals)
+                             : "models are compared by how perplexity falls with size in published families, which is "
+                               "a guess for any one model: perplexities of different vocabularies can't be compared";
+    return levels;
 }
 
 void mark_front(std::vector<FitOption>& options) {

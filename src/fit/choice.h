@@ -9,8 +9,18 @@ namespace ech0 {
 // the family's published sizes. Where that is not known, by the same with the part of ln(perplexity) that follows from
 // size alone in the families that were published.
 
-/// Fill in `loss` of every option. @return in words, how models were compared; empty for one model
-std::string set_losses(std::vector<FitOption>& options, const std::vector<std::string>& families);
+/// One of the models that are compared.
+struct ComparedModel {
+    std::string name, family;
+    int64_t n_params = 0;
+};
+
+/// What is added to each one's KL divergences, so that their files can be compared; 0 for a single model.
+struct Levels {
+    std::vector<double> of;  ///< in the models' order
+    std::string words;       ///< how they were compared; empty for one
+};
+Levels compare_models(const std::vector<ComparedModel>& models);
 
 /// Mark the options that fit and that no other fitting one beats in quality, speed and memory at once.
 void mark_front(std::vector<FitOption>& options);

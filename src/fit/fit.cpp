@@ -10,170 +10,81 @@
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "fit/choice.h"
-#include "machine/score_log.h"
-#include "model/blueprint.h"
-#include "model/metadata.h"
-#include "model/remote_model.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
 namespace {
 
 // Speed is told for a context that is half full: the average over filling it.
-constexpr int64_t full_share = 2;
+constexpr double filled = 0.5;
 
-/// What all options of all models share.
-struct Job {
-    const FitOptions& options;
-    QualityCurve curve;
-    std::vector<Machine> described;  // for machines without figures of their own
-    std::optional<Kernels> kernels;  // of this machine
-    std::vector<Score> scores;
-};
-
-/// One of the models with what its options have in common.
-struct Subject {
-    const Model& model;
-    std::string name, family;  // as published figures call it; of a file that nobody knows, its own name
-    std::vector<Preset> presets;
-    std::vector<Footprint> footprints;  // by KV type
-};
-
-SessionOptions session_of(const FitOptions& options, const std::string& kv_type) {
-    return {
-        .n_ctx = options.n_ctx, .n_outputs = 1, .n_threads = options.n_threads, .type_k = kv_type, .type_v = kv_type};
-}
-
-void check_context(const Model& model, int64_t n_ctx) {
-    if (n_ctx > model.n_ctx_train)
-        throw UsageError(
-            fmt::format("{}: a context of {} tokens, and the model was trained on {}: give --ctx {} or less",
-                        printable(model.asked), n_ctx, model.n_ctx_train, model.n_ctx_train));
-}
-
-/// Which published model a file is, by its name and shapes; its own name if none.
-void set_identity(Subject& subject) {
-    const Model& model = subject.model;
-    const Blueprint* known = find_blueprint(find_string(model.metadata, blueprint_key).value_or(model.asked));
-    if (known == nullptr) {
-        std::string name = model.name;
-        std::transform(name.begin(), name.end(), name.begin(),
-                       [](unsigned char c) { return c == ' ' ? '-' : std::tolower(c); });
-        known = find_blueprint(name);
-        if (known != nullptr && (known->n_layer != model.n_layer || known->n_embd != model.n_embd)) known = nullptr;
-    }
-    subject.name = known != nullptr ? known->name : model.asked;
-    subject.family = known != nullptr ? known->family : model.architecture;
-}
-
-Subject subject_of(const Model& model, const FitOptions& options) {
-    Subject subject{model, "", "", {}, {}};
-    check_context(model, options.n_ctx);
-    set_identity(subject);
-    for (const std::string& name : preset_names()) {
-        Preset preset = preset_of(model, name);
-        // Rounding a file again to something no smaller only loses.
-        if (model.has_weights && preset.file_bytes >= model.size_bytes) continue;
-        subject.presets.push_back(std::move(preset));
-    }
-    if (model.has_weights) {
-        subject.presets.push_back(preset_as_it_is(model));
-    }
-    std::sort(subject.presets.begin(), subject.presets.end(),
-              [](const Preset& a, const Preset& b) { return a.file_bytes < b.file_bytes; });
-    const FootprintProbe probe(model);
-    for (const std::string& type : options.kv_types) subject.footprints.push_back(probe.of(session_of(options, type)));
-    return subject;
+const Footprint& footprint_of(const ModelBasis& model, const std::string& kv_type, int64_t n_ctx) {
+    for (const CacheBasis& cache : model.caches)
+        if (cache.kv_type == kv_type && cache.n_ctx == n_ctx) return cache.footprint;
+    throw UsageError(fmt::format("nothing is known of {} with {} tokens of context and a {} cache",
+                                 printable(model.name), n_ctx, printable(kv_type)));
 }
 
 /// The file that fills the memory to the byte: types as of the preset below it, all scaled; `ech0 compress` decides
 /// them.
-std::optional<Preset> mix_of(const Job& job, const Subject& subject, const Footprint& footprint) {
-    const Preset &least = subject.presets.front(), &most = subject.presets.back();
-    const bool in_ram = job.options.machine.backend == "CPU";
-    const MemoryParts rest = memory_of(subject.model, least, footprint, in_ram);
-    const int64_t head = least.file_bytes - least.tensor_bytes;
-    const int64_t room = job.options.machine.model_budget_bytes - (rest.total_bytes() - rest.weights_bytes);
+std::optional<FileBasis> mix_of(const ModelBasis& model, const Footprint& footprint, const Machine& machine) {
+    const FileBasis &least = model.files.front(), &most = model.files.back();
+    const MemoryParts rest = memory_of(least.memory, footprint, machine.backend == "CPU");
+    const int64_t head = least.file_bytes - least.memory.tensor_bytes;
+    const int64_t room = machine.model_budget_bytes - (rest.total_bytes() - rest.weights_bytes);
     // From 8 bits on there is nothing to gain.
-    const auto enough = static_cast<int64_t>(8.5 / 8 * static_cast<double>(subject.model.n_params));
+    const auto enough = static_cast<int64_t>(8.5 / 8 * static_cast<double>(model.n_params));
     const int64_t tensor_bytes = std::min(room, enough);
-    if (tensor_bytes < least.tensor_bytes || tensor_bytes >= most.tensor_bytes) return std::nullopt;
-    const auto above = std::find_if(subject.presets.begin(), subject.presets.end(),
-                                    [&](const Preset& p) { return p.tensor_bytes > tensor_bytes; });
-    Preset mix = *std::prev(above);
-    mix.name = "mix";
-    mix.tensor_bytes = tensor_bytes;
+    if (tensor_bytes < least.memory.tensor_bytes || tensor_bytes >= most.memory.tensor_bytes) return std::nullopt;
+    const auto above = std::find_if(model.files.begin(), model.files.end(),
+                                    [&](const FileBasis& f) { return f.memory.tensor_bytes > tensor_bytes; });
+    FileBasis mix = *std::prev(above);
+    for (auto& [type, n] : mix.work.weight_bytes)
+        n = static_cast<int64_t>(static_cast<double>(n) * static_cast<double>(tensor_bytes) /
+                                 static_cast<double>(mix.memory.tensor_bytes));
+    mix.preset = "mix";
+    mix.memory.tensor_bytes = tensor_bytes;
     mix.file_bytes = head + tensor_bytes;
-    mix.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(subject.model.n_params);
+    mix.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(model.n_params);
+    mix.quality = model.mix_quality.at(mix.bits_per_weight);
     return mix;
 }
 
-Quality quality_of(const Job& job, const Subject& subject, const Preset& preset) {
-    if (preset.name == "as it is") {
-        Quality quality = original_perplexity(subject.name, subject.family, subject.model.n_params);
-        quality.kl_divergence = quality.low = quality.high = 0;
-        quality.grade = Grade::measured;
-        quality.source = "the file itself: what it is compared with";
-        return quality;
-    }
-    Quality quality =
-        preset.name == "mix"
-            ? job.curve.predict(subject.name, subject.model.n_params, preset.bits_per_weight, TypeClass::codebook)
-            : quality_of_preset(job.curve, subject.name, subject.model.n_params, preset.name, preset.bits_per_weight);
-    return quality;
+SpeedEstimate speed_of(const FitBasis& basis, const ModelBasis& model, const FileBasis& file,
+                       const Footprint& footprint, const Machine& machine, const std::string& kv_name) {
+    const ggml_type kv_type = type_by_name(kv_name);
+    const TokenWork work = with_cache(file.work, footprint, filled, type_bits(kv_type), model.heads_per_kv_head);
+    if (!machine.is_this || !basis.kernels) return speed_described(machine, basis.described, work);
+    const bool known = file.preset == "as it is";
+    return speed_here(*basis.kernels, machine, work, kv_type, known ? model.speed_as_it_is.factor : 1,
+                      known ? model.speed_as_it_is.half_width : first_speed_half_width);
 }
 
-SpeedEstimate speed_of(Job& job, const Subject& subject, const Preset& preset, const Footprint& footprint,
-                       const std::string& kv_type) {
-    const SessionOptions session = session_of(job.options, kv_type);
-    TokenWork work = work_of(subject.model, preset.types, footprint, session, job.options.n_ctx / full_share);
-    if (preset.name == "mix") {  // its types are those of the preset below: as many more bytes of them
-        int64_t bytes = 0;
-        for (size_t i = 0; i < preset.types.size(); i++)
-            bytes += static_cast<int64_t>(ggml_row_size(preset.types[i], subject.model.tensors[i].n_cols())) *
-                     subject.model.tensors[i].n_rows();
-        for (auto& [type, n] : work.weight_bytes)
-            n = static_cast<int64_t>(static_cast<double>(n) * static_cast<double>(preset.tensor_bytes) /
-                                     static_cast<double>(bytes));
-    }
-    if (job.kernels) {
-        // What was measured of this file holds for this file; others made of it have other types.
-        Correction known{1, first_speed_half_width, 0};
-        if (preset.name == "as it is")
-            known = correction(job.scores, "tokens_per_s", score_machine(job.kernels->n_threads()), subject.model.asked,
-                               first_speed_half_width);
-        return speed_here(*job.kernels, job.options.machine, work, type_by_name(kv_type), known.factor,
-                          known.half_width);
-    }
-    return speed_described(job.options.machine, job.described, work);
+std::string command_of(const ModelBasis& model, const FileBasis& file) {
+    if (file.preset == "as it is")
+        return fmt::format("ech0 {} {}", model.is_remote ? "models pull" : "chat", shell_word(model.asked));
+    return fmt::format("ech0 compress {} --size {} -o {}", shell_word(model.source), file.file_bytes,
+                       shell_word(fmt::format("{}-{}.gguf", model.stem, file.preset)));
 }
 
-std::string command_of(const Subject& subject, const Preset& preset) {
-    const bool is_remote = is_remote_head(subject.model.files.front());
-    if (preset.name == "as it is")
-        return fmt::format("ech0 {} {}", is_remote ? "models pull" : "chat", shell_word(subject.model.asked));
-    std::string stem = subject.model.has_weights ? subject.model.files.front().stem().string() : subject.name;
-    std::replace(stem.begin(), stem.end(), ':', '-');
-    const std::string source = subject.model.has_weights ? subject.model.asked : stem + "-f16.gguf";
-    return fmt::format("ech0 compress {} --size {} -o {}", shell_word(source), preset.file_bytes,
-                       shell_word(fmt::format("{}-{}.gguf", stem, preset.name)));
-}
-
-FitOption option_of(Job& job, const Subject& subject, const Preset& preset, size_t kv) {
+FitOption option_of(const FitBasis& basis, const ModelBasis& model, const FileBasis& file,
+                    const FitConditions& conditions, size_t kv) {
     FitOption option;
-    option.model = subject.name;
-    option.preset = preset.name;
-    option.kv_type = job.options.kv_types[kv];
+    option.model = model.name;
+    option.preset = file.preset;
+    option.kv_type = conditions.kv_types[kv];
     option.kv_rank = static_cast<int64_t>(kv);
-    option.name = fmt::format("{} {}, {} cache", subject.name, preset.name, option.kv_type);
-    option.n_params = subject.model.n_params;
-    option.file_bytes = preset.file_bytes;
-    option.bits_per_weight = preset.bits_per_weight;
-    option.memory = memory_of(subject.model, preset, subject.footprints[kv], job.options.machine.backend == "CPU");
-    option.fits = option.memory.total_bytes() <= job.options.machine.model_budget_bytes;
-    option.speed = speed_of(job, subject, preset, subject.footprints[kv], option.kv_type);
-    option.quality = quality_of(job, subject, preset);
-    option.command = command_of(subject, preset);
+    option.name = fmt::format("{} {}, {} cache", model.name, file.preset, option.kv_type);
+    option.n_params = model.n_params;
+    option.file_bytes = file.file_bytes;
+    option.bits_per_weight = file.bits_per_weight;
+    const Footprint& footprint = footprint_of(model, option.kv_type, conditions.n_ctx);
+    option.memory = memory_of(file.memory, footprint, conditions.machine.backend == "CPU");
+    option.fits = option.memory.total_bytes() <= conditions.machine.model_budget_bytes;
+    option.speed = speed_of(basis, model, file, footprint, conditions.machine, option.kv_type);
+    option.quality = file.quality;
+    option.loss = file.quality.kl_divergence + model.level;
+    option.command = command_of(model, file);
     return option;
 }
 
@@ -232,38 +143,61 @@ std::string why_none(const Fit& result, double min_tokens_per_s) {
 
 }  // namespace
 
+std::string_view prefer_name(Prefer prefer) {
+    switch (prefer) {
+        case Prefer::quality: return "quality";
+        case Prefer::balanced: return "balanced";
+        case Prefer::speed: return "speed";
+    }
+    return "";
+}
+
+Prefer prefer_by_name(std::string_view name) {
+    for (const Prefer prefer : {Prefer::quality, Prefer::balanced, Prefer::speed})
+        if (prefer_name(prefer) == name) return prefer;
+    throw UsageError(fmt::format("nobody can prefer '{}'; there are quality, balanced, speed", printable(name)));
+}
+
+void check_context(const Model& model, int64_t n_ctx) {
+    if (n_ctx > model.n_ctx_train)
+        throw UsageError(
+            fmt::format("{}: a context of {} tokens, and the model was trained on {}: give --ctx {} or less",
+                        printable(model.asked), n_ctx, model.n_ctx_train, model.n_ctx_train));
+}
+
+Fit decide(const FitBasis& basis, const FitConditions& conditions) {
+    const Machine& machine = conditions.machine;
+    if (machine.model_budget_bytes <= 0)
+        throw UsageError(fmt::format("{}: no memory for a model: {}", machine.name, machine.budget_source));
+    Fit result;
+    result.machine = machine;
+    result.n_ctx = conditions.n_ctx;
+    result.comparison = basis.comparison;
+    for (const ModelBasis& model : basis.models) {
+        for (size_t kv = 0; kv < conditions.kv_types.size(); kv++) {
+            std::vector<FileBasis> files = model.files;
+            const Footprint& footprint = footprint_of(model, conditions.kv_types[kv], conditions.n_ctx);
+            if (const std::optional<FileBasis> mix = mix_of(model, footprint, machine)) files.push_back(*mix);
+            for (const FileBasis& file : files) result.options.push_back(option_of(basis, model, file, conditions, kv));
+        }
+    }
+    mark_front(result.options);
+    set_refusals(result, conditions.min_tokens_per_s);
+    result.recommended = choose(result.options, conditions.prefer, conditions.min_tokens_per_s);
+    result.why = result.recommended ? why_chosen(result, result.options[*result.recommended])
+                                    : why_none(result, conditions.min_tokens_per_s);
+    return result;
+}
+
 Fit fit(const FitOptions& options) {
     const auto began = std::chrono::steady_clock::now();
-    if (options.machine.model_budget_bytes <= 0)
-        throw UsageError(
-            fmt::format("{}: no memory for a model: {}", options.machine.name, options.machine.budget_source));
-    Job job{options, {}, {}, {}, {}};
-    if (options.machine.is_this) {
-        job.kernels.emplace(options.n_threads);
-        job.scores = read_scores();
-    } else {
-        job.described = machine_profiles();
-    }
-    Fit result;
-    result.machine = options.machine;
-    result.n_ctx = options.n_ctx;
-    std::vector<std::string> families;
-    for (const Model& model : options.models) {
-        const Subject subject = subject_of(model, options);
-        for (size_t kv = 0; kv < options.kv_types.size(); kv++) {
-            std::vector<Preset> presets = subject.presets;
-            if (const std::optional<Preset> mix = mix_of(job, subject, subject.footprints[kv])) presets.push_back(*mix);
-            for (const Preset& preset : presets) result.options.push_back(option_of(job, subject, preset, kv));
-        }
-        families.resize(result.options.size(), subject.family);
-    }
-    if (job.kernels) job.kernels->remember();
-    result.comparison = set_losses(result.options, families);
-    mark_front(result.options);
-    set_refusals(result, options.min_tokens_per_s);
-    result.recommended = choose(result.options, options.prefer, options.min_tokens_per_s);
-    result.why = result.recommended ? why_chosen(result, result.options[*result.recommended])
-                                    : why_none(result, options.min_tokens_per_s);
+    for (const Model& model : options.models) check_context(model, options.n_ctx);
+    Fit result = decide(make_basis({.models = options.models,
+                                    .contexts = {options.n_ctx},
+                                    .kv_types = options.kv_types,
+                                    .this_machine = options.machine.is_this,
+                                    .n_threads = options.n_threads}),
+                        options);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return result;
 }

@@ -11,28 +11,32 @@
 
 #include "ech0/machine.h"
 #include "ech0/model.h"
-#include "fit/memory.h"
-#include "plan/quality.h"
-#include "plan/roofline.h"
+#include "fit/basis.h"
 
 namespace ech0 {
 
 enum class Prefer { quality, balanced, speed };
+std::string_view prefer_name(Prefer prefer);
+Prefer prefer_by_name(std::string_view name);  ///< @throws UsageError if there is none of that name
 
-struct FitOptions {
-    std::vector<Model> models;  ///< to choose from; blueprints and heads of remote files too
+/// What is asked for.
+struct FitConditions {
     Machine machine;
     int64_t n_ctx = 4096;
     std::vector<std::string> kv_types = {"f16", "q8_0"};  ///< of K and V, tried in this order
     Prefer prefer = Prefer::balanced;
     double min_tokens_per_s = 0;
+};
+
+struct FitOptions : FitConditions {
+    std::vector<Model> models;  ///< to choose from; blueprints and heads of remote files too
     int n_threads = 0;
 };
 
 /// One way to have one of the models.
 struct FitOption {
     std::string name;    ///< "qwen2.5:32b IQ4_XS, q8_0 cache"
-    std::string model;   ///< as asked for
+    std::string model;   ///< as published figures call it, or as asked for
     std::string preset;  ///< "IQ4_XS"; "mix" = exactly as large as the memory allows, by ech0 compress; "as it is"
     std::string kv_type;
     int64_t kv_rank = 0;  ///< its place in FitOptions::kv_types
@@ -62,7 +66,14 @@ struct Fit {
     double seconds = 0;
 };
 
+/// @throws UsageError naming the longest context that the model was trained on, if this one is longer
+void check_context(const Model& model, int64_t n_ctx);
+
 /// @throws UsageError for an unknown model, a context that a model can't have, or no memory at all
 Fit fit(const FitOptions& options);
+
+/// The same from what was gathered before: arithmetic only.
+/// @throws UsageError if the basis lacks that context or cache for a model, or the machine has no memory at all
+Fit decide(const FitBasis& basis, const FitConditions& conditions);
 
 }  // namespace ech0

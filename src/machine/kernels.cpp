@@ -212,6 +212,13 @@ double Kernels::overhead_s_per_node() {
     return overhead_s_;
 }
 
+KernelTable Kernels::table(const std::set<ggml_type>& types, const std::set<ggml_type>& kv_types) {
+    KernelTable table{n_threads_, {}, {}, overhead_s_per_node()};
+    for (const ggml_type type : types) table.speeds[type] = of(type);
+    for (const ggml_type type : kv_types) table.attention_flops_per_s[type] = attention_flops_per_s(type);
+    return table;
+}
+
 void Kernels::remember() const {
     if (!changed_) return;
     json types = json::object(), attention = json::object();

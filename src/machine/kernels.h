@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 namespace ech0 {
@@ -19,6 +20,14 @@ struct KernelSpeed {
     double read_bytes_per_s = 0;  ///< weights read while one vector is multiplied: what generation is bound by
     double flops_per_s = 0;       ///< of a batch of tokens: what reading a prompt is bound by
     double spread = 0;            ///< (slowest - fastest) / fastest of the passes: how noisy it was
+};
+
+/// What was measured, as plain figures, for some types of weights and of caches.
+struct KernelTable {
+    int n_threads = 0;
+    std::map<ggml_type, KernelSpeed> speeds;
+    std::map<ggml_type, double> attention_flops_per_s;  ///< by the cache's type
+    double overhead_s_per_node = 0;
 };
 
 /// What a model's speed is made of, measured on the device that runs the weights.
@@ -37,6 +46,8 @@ public:
     /// What each operation of a graph takes beside the bytes it reads: threads that wait for each other, memory that
     /// has to get going, norms and the like.
     double overhead_s_per_node();
+    /// All of it for these types.
+    KernelTable table(const std::set<ggml_type>& types, const std::set<ggml_type>& kv_types);
 
     /// Keep what was measured. @throws FileError
     void remember() const;

@@ -64,6 +64,12 @@ std::string_view grade_name(Grade grade) {
     return "";
 }
 
+Grade grade_by_name(std::string_view name) {
+    for (const Grade grade : {Grade::measured, Grade::published, Grade::predicted, Grade::given})
+        if (grade_name(grade) == name) return grade;
+    throw FormatError(fmt::format("no grade '{}'; there are measured, published, predicted, given", printable(name)));
+}
+
 Machine find_machine(std::string_view name) {
     const std::string wanted = lower(name);
     if (wanted == "this") return probe_machine();

@@ -248,7 +248,19 @@ QualityCurve::QualityCurve() {
     high_anchored_ = std::exp(weighted_quantile(anchored_errors, 0.95));
 }
 
-Quality QualityCurve::predict(std::string_view model, int64_t n_params, double bits_per_weight, TypeClass kind) const {
+Quality QualityLine::at(double bits_per_weight) const {
+    Quality quality;
+    // The curve ends at 8 bits: from there on the loss is at most that, and not known better.
+    quality.kl_divergence =
+        std::exp(ln_kl_at_4_bits + ln_kl_per_bit * (std::min(bits_per_weight, most_bits) - usual_bits));
+    quality.low = quality.kl_divergence * low_factor;
+    quality.high = quality.kl_divergence * high_factor;
+    quality.grade = Grade::predicted;
+    quality.source = source;
+    return quality;
+}
+
+QualityLine QualityCurve::line(std::string_view model, int64_t n_params, TypeClass kind) const {
     const double ln_params = std::log(static_cast<double>(n_params) / usual_params);
     const Eigen::Map<const Eigen::Matrix<double, n_slopes, 1>> slopes(slopes_.data());
     double sum = 0, n_known = 0;
@@ -264,17 +276,19 @@ Quality QualityCurve::predict(std::string_view model, int64_t n_params, double b
     fit.variance_within = variance_within_;
     fit.variance_between = variance_between_;
     const double level = anchored_level(fit, ln_params, sum, n_known);
-    Quality quality;
-    // The curve ends at 8 bits: from there on the loss is at most that, and not known better.
-    quality.kl_divergence =
-        std::exp(level + slopes.dot(features(ln_params, std::min(bits_per_weight, most_bits), kind, true)));
-    quality.low = quality.kl_divergence * (n_known > 0 ? low_anchored_ : low_);
-    quality.high = quality.kl_divergence * (n_known > 0 ? high_anchored_ : high_);
-    quality.grade = Grade::predicted;
-    quality.source = n_known > 0 ? fmt::format("curve through {} published figures, {:.0f} of them of this model",
-                                               all.size(), n_known)
-                                 : fmt::format("curve through {} published figures, none of this model", all.size());
-    return quality;
+    QualityLine line;
+    line.ln_kl_at_4_bits = level + slopes.dot(features(ln_params, usual_bits, kind, true));
+    line.ln_kl_per_bit = level + slopes.dot(features(ln_params, usual_bits + 1, kind, true)) - line.ln_kl_at_4_bits;
+    line.low_factor = n_known > 0 ? low_anchored_ : low_;
+    line.high_factor = n_known > 0 ? high_anchored_ : high_;
+    line.source = n_known > 0 ? fmt::format("curve through {} published figures, {:.0f} of them of this model",
+                                            all.size(), n_known)
+                              : fmt::format("curve through {} published figures, none of this model", all.size());
+    return line;
+}
+
+Quality QualityCurve::predict(std::string_view model, int64_t n_params, double bits_per_weight, TypeClass kind) const {
+    return line(model, n_params, kind).at(bits_per_weight);
 }
 
 Quality quality_of_preset(const QualityCurve& curve, std::string_view model, int64_t n_params, std::string_view preset,

@@ -45,6 +45,16 @@ struct Quality {
 enum class TypeClass { codebook, k_quant, plain };
 TypeClass class_of_preset(std::string_view preset);
 
+/// The curve for one model and kind of types: ln KL is a straight line over the bits per weight, up to 8 bits, where
+/// the published figures end.
+struct QualityLine {
+    double ln_kl_at_4_bits = 0, ln_kl_per_bit = 0;
+    double low_factor = 0, high_factor = 0;  ///< what 90 % of its errors lie between, as shares of the value
+    std::string source;
+
+    Quality at(double bits_per_weight) const;
+};
+
 /// The curve through the published figures.
 class QualityCurve {
 public:
@@ -53,6 +63,8 @@ public:
 
     /// @param model  name as blueprints have it, so that its own published figures can anchor the curve; may be unknown
     /// @param n_params  of the model, > 0
+    QualityLine line(std::string_view model, int64_t n_params, TypeClass kind) const;
+    /// A point of that line.
     Quality predict(std::string_view model, int64_t n_params, double bits_per_weight, TypeClass kind) const;
 
     /// 90 % of the curve's errors on models that it was not fitted to lie between these factors; the second pair: when

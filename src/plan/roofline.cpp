@@ -93,8 +93,7 @@ int64_t TokenWork::total_bytes() const {
                            [](int64_t sum, const auto& entry) { return sum + entry.second; });
 }
 
-TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Footprint& footprint,
-                  const SessionOptions& session, int64_t n_past) {
+TokenWork weight_work(const Model& model, std::span<const ggml_type> types) {
     TokenWork work;
     for (size_t i = 0; i < model.tensors.size(); i++) {
         const Tensor& tensor = model.tensors[i];
@@ -106,27 +105,36 @@ TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Fo
         if (tensor.n_rows() > 1 && !is_embedding(tensor) && tensor.name != "output.weight")
             work.n_weights[types[i]] += static_cast<int64_t>(share * static_cast<double>(tensor.n_elements));
     }
-    work.n_nodes = footprint.n_nodes;
-    if (session.n_ctx > 0) {
-        const double filled = static_cast<double>(n_past) / static_cast<double>(session.n_ctx);
-        work.kv_bytes = static_cast<int64_t>(filled * static_cast<double>(footprint.kv_bytes));
-        const double bits = (type_bits(type_by_name(session.type_k)) + type_bits(type_by_name(session.type_v))) / 2;
-        const double heads_per_kv =
-            model.n_head_kv[0] > 0 ? static_cast<double>(model.n_head[0]) / static_cast<double>(model.n_head_kv[0]) : 1;
-        work.attention_flops = 2 * heads_per_kv * 8 * static_cast<double>(work.kv_bytes) / bits;
-    }
     return work;
 }
 
-SpeedEstimate speed_here(Kernels& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
+double heads_per_kv_head(const Model& model) {
+    return model.n_head_kv[0] > 0 ? static_cast<double>(model.n_head[0]) / static_cast<double>(model.n_head_kv[0]) : 1;
+}
+
+TokenWork with_cache(TokenWork work, const Footprint& footprint, double filled, double kv_bits, double heads_per_kv) {
+    work.n_nodes = footprint.n_nodes;
+    work.kv_bytes = static_cast<int64_t>(filled * static_cast<double>(footprint.kv_bytes));
+    work.attention_flops = 2 * heads_per_kv * 8 * static_cast<double>(work.kv_bytes) / kv_bits;
+    return work;
+}
+
+TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Footprint& footprint,
+                  const SessionOptions& session, int64_t n_past) {
+    const double filled = session.n_ctx > 0 ? static_cast<double>(n_past) / static_cast<double>(session.n_ctx) : 0;
+    const double kv_bits = (type_bits(type_by_name(session.type_k)) + type_bits(type_by_name(session.type_v))) / 2;
+    return with_cache(weight_work(model, types), footprint, filled, kv_bits, heads_per_kv_head(model));
+}
+
+SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
                          double correction, double half_width) {
-    double token_s = static_cast<double>(work.n_nodes) * kernels.overhead_s_per_node(), prompt_s = 0;
+    double token_s = static_cast<double>(work.n_nodes) * kernels.overhead_s_per_node, prompt_s = 0;
     for (const auto& [type, bytes] : work.weight_bytes)
-        if (bytes > 0) token_s += static_cast<double>(bytes) / kernels.of(type).read_bytes_per_s;
+        if (bytes > 0) token_s += static_cast<double>(bytes) / kernels.speeds.at(type).read_bytes_per_s;
     for (const auto& [type, n] : work.n_weights)
-        if (n > 0) prompt_s += 2.0 * static_cast<double>(n) / kernels.of(type).flops_per_s;
+        if (n > 0) prompt_s += 2.0 * static_cast<double>(n) / kernels.speeds.at(type).flops_per_s;
     if (work.attention_flops > 0) {
-        const double attention_s = work.attention_flops / kernels.attention_flops_per_s(kv_type);
+        const double attention_s = work.attention_flops / kernels.attention_flops_per_s.at(kv_type);
         token_s += attention_s;
         prompt_s += attention_s / 2;  // a prompt meets on average half of what it will have read
     }
@@ -135,7 +143,7 @@ SpeedEstimate speed_here(Kernels& kernels, const Machine& machine, const TokenWo
     estimate.prompt_tokens_per_s = around(correction / prompt_s, widest);
     if (machine.read_bytes_per_s > 0)
         estimate.bound_tokens_per_s = machine.read_bytes_per_s / static_cast<double>(work.total_bytes());
-    estimate.source = fmt::format("the engine's kernels timed here, {} threads", kernels.n_threads());
+    estimate.source = fmt::format("the engine's kernels timed here, {} threads", kernels.n_threads);
     return estimate;
 }
 

@@ -30,7 +30,19 @@ struct TokenWork {
     int64_t total_bytes() const;
 };
 
+/// What the weights alone cost; no cache yet, and no operations.
 /// @param types  of model.tensors, in their order
+TokenWork weight_work(const Model& model, std::span<const ggml_type> types);
+
+/// Query heads that share a KV head: 0 where there is no attention.
+double heads_per_kv_head(const Model& model);
+
+/// The same with a cache.
+/// @param filled  share of the context that is in use
+/// @param kv_bits  of an element of the cache, on average over K and V
+TokenWork with_cache(TokenWork work, const Footprint& footprint, double filled, double kv_bits, double heads_per_kv);
+
+/// Both.
 /// @param n_past  tokens that are already in the context
 TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Footprint& footprint,
                   const SessionOptions& session, int64_t n_past);
@@ -51,10 +63,10 @@ struct SpeedEstimate {
     std::string source;
 };
 
-/// On this machine.
+/// On this machine. The table has every type of `work`.
 /// @param kv_type  of the cache
 /// @param correction  measured over predicted, so far on this machine; half_width of what that leaves open
-SpeedEstimate speed_here(Kernels& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
+SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
                          double correction, double half_width);
 
 /// On a machine that is described, by what was published for it, or else for others with its backend.

@@ -26,9 +26,13 @@ Json compared_json(const Compared& c) {
             {"hit", c.hit()}};
 }
 
+Compared read_compared(const Json& json) {
+    return {{json.at("predicted"), json.at("low"), json.at("high")}, json.at("measured")};
+}
+
 }  // namespace
 
-std::string bench_text(const Bench& bench) {
+std::string bench_text(const Bench& bench, const Look& look) {
     using Align = Table::Align;
     std::string text =
         fmt::format("{}: a prompt of {} tokens, an answer of {}, a context of {}, {} cache; measured (predicted)\n\n",
@@ -37,9 +41,28 @@ std::string bench_text(const Bench& bench) {
     for (const BenchRow& row : bench.rows)
         table.add({row.model, speed_cell(row.tokens_per_s), speed_cell(row.prompt_tokens_per_s),
                    memory_cell(row.memory_bytes), format_duration(row.first_token_s)});
-    text += table.text();
+    text += table.text(look);
     if (bench.rows.size() > 1) text += fmt::format("\nFastest: {}\n", bench.rows[bench.fastest].model);
     return text;
+}
+
+Bench bench_from_json(const Json& json) {
+    return from_json("ech0.bench/1", json, [&] {
+        Bench bench;
+        json.at("machine").get_to(bench.machine);
+        json.at("n_prompt").get_to(bench.speed.n_prompt);
+        json.at("n_generate").get_to(bench.speed.n_generate);
+        json.at("n_ctx").get_to(bench.speed.n_ctx);
+        json.at("kv_type").get_to(bench.speed.type_k);
+        for (const Json& m : json.at("models")) {
+            bench.rows.push_back({m.at("path"), read_compared(m.at("tokens_per_s")),
+                                  read_compared(m.at("prompt_tokens_per_s")), read_compared(m.at("memory_bytes")),
+                                  m.at("first_token_s")});
+            if (m.at("path") == json.at("fastest")) bench.fastest = bench.rows.size() - 1;
+        }
+        if (bench.rows.empty()) throw FormatError("models is empty, wanted one at least");
+        return bench;
+    });
 }
 
 Json bench_json(const Bench& bench) {

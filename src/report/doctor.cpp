@@ -32,7 +32,7 @@ Facts host_facts(const Checkup& checkup) {
             {"backends", fmt::format("{}", fmt::join(checkup.backends, ", "))}};
 }
 
-std::string devices_text(const std::vector<Device>& devices) {
+std::string devices_text(const std::vector<Device>& devices, const Look& look) {
     using Align = Table::Align;
     if (devices.empty()) return "";
     Table table({{"device"}, {"backend"}, {"kind"}, {"what"}, {"memory", Align::right}, {"free", Align::right}});
@@ -40,27 +40,27 @@ std::string devices_text(const std::vector<Device>& devices) {
         table.add({device.name, device.backend, device.kind, device.description,
                    format_memory(device.memory_total_bytes), format_memory(device.memory_free_bytes)});
     }
-    return "\n" + table.text();
+    return "\n" + table.text(look);
 }
 
-std::string runtimes_text(const std::vector<Runtime>& runtimes) {
+std::string runtimes_text(const std::vector<Runtime>& runtimes, const Look& look) {
     if (runtimes.empty())
         return "\nNeither Ollama nor llama.cpp nor LM Studio is installed; ech0 needs none of them.\n";
     Table table({{"runtime"}, {"version"}, {"where"}});
     for (const Runtime& runtime : runtimes)
         table.add({runtime.name, runtime.version.empty() ? "does not say" : runtime.version,
                    printable(runtime.path.string(), 400)});
-    return "\n" + table.text();
+    return "\n" + table.text(look);
 }
 
-std::string disks_text(const std::vector<Disk>& disks) {
+std::string disks_text(const std::vector<Disk>& disks, const Look& look) {
     using Align = Table::Align;
     if (disks.empty()) return "";
     Table table({{"disk"}, {"free", Align::right}, {"of", Align::right}, {"where"}});
     for (const Disk& disk : disks)
         table.add({disk.use, format_disk(disk.free_bytes), format_disk(disk.total_bytes),
                    printable(disk.path.string(), 400)});
-    return "\n" + table.text();
+    return "\n" + table.text(look);
 }
 
 std::string scores_text(const std::vector<ScoredKind>& scores) {
@@ -140,15 +140,44 @@ Json with_schema(const char* schema, const Json& rest) {
     return json;
 }
 
+Host read_host(const Json& json, const Machine& machine) {
+    Host host;
+    json.at("processor").get_to(host.processor);
+    host.cores = machine.cores;
+    json.at("cores_total").get_to(host.cores_total);
+    json.at("swap_total_bytes").get_to(host.swap_total_bytes);
+    json.at("swap_used_bytes").get_to(host.swap_used_bytes);
+    return host;
+}
+
+/// What the text shows of it.
+Checkup read_checkup(const Json& json) {
+    Checkup checkup;
+    checkup.probe.machine = machine_from_json(json);
+    checkup.probe.host = read_host(json.at("host"), checkup.probe.machine);
+    json.at("backends").get_to(checkup.backends);
+    json.at("engine").get_to(checkup.engine);
+    for (const Json& r : json.at("runtimes"))
+        checkup.runtimes.push_back(
+            {.name = r.at("name"), .path = r.at("path").get<std::string>(), .version = r.at("version")});
+    for (const Json& d : json.at("disks"))
+        checkup.disks.push_back(
+            {d.at("use"), d.at("path").get<std::string>(), d.at("free_bytes"), d.at("total_bytes")});
+    for (const Json& s : json.at("scores")) checkup.scores.push_back({s.at("kind"), {s.at("n"), s.at("n_hits")}});
+    for (const Json& p : json.at("problems")) checkup.problems.push_back({p.at("what"), p.at("remedy")});
+    return checkup;
+}
+
 }  // namespace
 
-std::string doctor_text(const Checkup& checkup) {
+std::string doctor_text(const Checkup& checkup, const Look& look) {
     const Machine& machine = checkup.probe.machine;
     Facts facts = machine_facts(machine);
     const Facts more = host_facts(checkup);
     facts.insert(facts.end(), more.begin(), more.end());
-    return machine.title + "\n" + facts_text(facts) + devices_text(machine.devices) + runtimes_text(checkup.runtimes) +
-           disks_text(checkup.disks) + scores_text(checkup.scores) + problems_text(checkup.problems);
+    return heading_text(machine.title, look) + facts_text(facts, look) + devices_text(machine.devices, look) +
+           runtimes_text(checkup.runtimes, look) + disks_text(checkup.disks, look) + scores_text(checkup.scores) +
+           problems_text(checkup.problems);
 }
 
 Json doctor_json(const Checkup& checkup) {
@@ -164,10 +193,11 @@ Json doctor_json(const Checkup& checkup) {
     return json;
 }
 
-std::string profile_text(const Machine& machine) {
+std::string profile_text(const Machine& machine, const Look& look) {
     Facts facts = machine_facts(machine);
     if (machine.cores > 0) facts.emplace_back("cores", std::to_string(machine.cores));
-    std::string text = fmt::format("{} ({})\n", printable(machine.title, 400), machine.name) + facts_text(facts);
+    std::string text = heading_text(fmt::format("{} ({})", printable(machine.title, 400), machine.name), look) +
+                       facts_text(facts, look);
     if (machine.published.empty()) return text;
     using Align = Table::Align;
     Table table(
@@ -176,14 +206,21 @@ std::string profile_text(const Machine& machine) {
     for (const PublishedSpeed& speed : machine.published)
         table.add({speed.model, speed.type, speed_text(speed.prompt_tokens_per_s), speed_text(speed.tokens_per_s),
                    speed.source});
-    return text + "\n" + table.text();
+    return text + "\n" + table.text(look);
 }
 
 Json profile_json(const Machine& machine) {
     Json json = with_schema("ech0.doctor/1", to_json(machine));
-    for (const char* key : {"backends", "runtimes", "disks", "problems"}) json[key] = Json::array();
+    for (const char* key : {"backends", "runtimes", "disks", "scores", "problems"}) json[key] = Json::array();
     for (const char* key : {"engine", "host", "read"}) json[key] = nullptr;
     return json;
+}
+
+std::string doctor_text_from_json(const Json& json, const Look& look) {
+    return from_json("ech0.doctor/1", json, [&] {
+        const Machine machine = machine_from_json(json);
+        return json.at("engine").is_null() ? profile_text(machine, look) : doctor_text(read_checkup(json), look);
+    });
 }
 
 std::string profiles_text(const std::vector<Machine>& machines) {

@@ -6,9 +6,12 @@
 #include <map>
 #include <set>
 
+#include "ech0/error.h"
 #include "ech0/units.h"
+#include "report/bar.h"
 #include "report/figures.h"
 #include "report/machine.h"
+#include "report/scatter.h"
 #include "report/table.h"
 
 namespace ech0 {
@@ -59,13 +62,26 @@ std::set<size_t> worth_showing(const Fit& fit) {
     return shown;
 }
 
-Table options_table(const Fit& fit, bool all) {
+Table::Tone tone_of(const Fit& fit, size_t i) {
+    if (fit.recommended && *fit.recommended == i) return Table::Tone::strong;
+    return fit.options[i].fits ? Table::Tone::plain : Table::Tone::faint;
+}
+
+/// How much of the machine's memory an option takes.
+std::string memory_bar(const Fit& fit, const FitOption& o, const Look& look) {
+    constexpr int64_t width = 8;
+    return bar(static_cast<double>(o.memory.total_bytes()) / static_cast<double>(fit.machine.model_budget_bytes), width,
+               look);
+}
+
+Table options_table(const Fit& fit, bool all, const Look& look) {
     using Align = Table::Align;
     Table table({{""},
                  {"option"},
                  {"file", Align::right},
                  {"bits", Align::right},
                  {"memory", Align::right},
+                 {"of it"},
                  {"tokens/s"},
                  {"KL from original"},
                  {"known by"}});
@@ -74,10 +90,51 @@ Table options_table(const Fit& fit, bool all) {
         const FitOption& o = fit.options[i];
         if (!all && !shown.contains(i)) continue;
         table.add({mark(fit, i), o.name, format_disk(o.file_bytes), fmt::format("{:.2f}", o.bits_per_weight),
-                   format_memory(o.memory.total_bytes()), speed_text(o.speed.tokens_per_s), quality_text(o.quality),
-                   std::string(grade_name(o.quality.grade))});
+                   format_memory(o.memory.total_bytes()), memory_bar(fit, o, look), speed_text(o.speed.tokens_per_s),
+                   quality_text(o.quality), std::string(grade_name(o.quality.grade))},
+                  tone_of(fit, i));
     }
     return table;
+}
+
+/// What a point's mark says of how the quality is known; the legend's order.
+const char* mark_of(Grade grade, const Look& look) {
+    switch (grade) {
+        case Grade::measured: return look.unicode ? "●" : "@";
+        case Grade::published: return look.unicode ? "◆" : "*";
+        case Grade::predicted: return look.unicode ? "○" : "o";
+        case Grade::given: return look.unicode ? "■" : "#";
+    }
+    return "?";
+}
+
+/// Quality against memory: the options that are worth showing, the recommended one last and so on top.
+std::string options_scatter(const Fit& fit, const Look& look) {
+    constexpr double gib = 1073741824.0, least = 1e-4;  // where no loss at all stands on a logarithmic axis
+    Scatter scatter;
+    scatter.x_title = "memory, GiB";
+    const bool several = !fit.comparison.empty();
+    scatter.y_title = several ? "nats above the best original" : "KL from the original, nats per token";
+    double best = fit.options.front().loss, largest = 0;
+    for (const FitOption& o : fit.options) best = std::min(best, o.loss - o.quality.kl_divergence);
+    const auto point = [&](size_t i, const std::string& mark, const std::string& name) {
+        const FitOption& o = fit.options[i];
+        const double x = static_cast<double>(o.memory.total_bytes()) / gib;
+        largest = std::max(largest, x);
+        scatter.points.push_back({x, std::max(least, o.loss - best), mark, name});
+    };
+    for (const size_t i : worth_showing(fit))
+        if (i != fit.recommended) point(i, mark_of(fit.options[i].quality.grade, look), fit.options[i].preset);
+    if (fit.recommended)
+        point(*fit.recommended, look.unicode ? "◉" : "X", "take " + fit.options[*fit.recommended].preset);
+    const double budget = static_cast<double>(fit.machine.model_budget_bytes) / gib;
+    if (budget < 2 * largest) scatter.limit = budget;
+    const std::string text = scatter.text(look);
+    if (text.empty()) return text;
+    return fmt::format(
+        "\n{}  {} published  {} predicted  {} measured{}\n", text, mark_of(Grade::published, look),
+        mark_of(Grade::predicted, look), mark_of(Grade::measured, look),
+        scatter.limit ? (look.unicode ? "  ┊ what the machine gives" : "  : what the machine gives") : "");
 }
 
 Json interval_json(const Interval& interval) {
@@ -116,6 +173,48 @@ Json option_json(const FitOption& o) {
             {"command", o.command}};
 }
 
+Interval read_interval(const Json& json) { return {json.at("value"), json.at("low"), json.at("high")}; }
+
+Quality read_quality(const Json& json) {
+    const Json& figures = json.at("quality");
+    Quality quality;
+    figures.at("kl_divergence").get_to(quality.kl_divergence);
+    figures.at("low").get_to(quality.low);
+    figures.at("high").get_to(quality.high);
+    quality.perplexity = figures.value("perplexity", 0.0);
+    quality.perplexity_original = figures.value("perplexity_original", 0.0);
+    quality.grade = grade_by_name(json.at("grade").get<std::string>());
+    json.at("source").get_to(quality.source);
+    return quality;
+}
+
+SpeedEstimate read_speed(const Json& json) {
+    return {read_interval(json.at("tokens_per_s")), read_interval(json.at("prompt_tokens_per_s")),
+            json.at("bound_tokens_per_s"), grade_by_name(json.at("speed_grade").get<std::string>()),
+            json.at("speed_source")};
+}
+
+FitOption read_option(const Json& json) {
+    FitOption o;
+    json.at("name").get_to(o.name);
+    json.at("model").get_to(o.model);
+    json.at("preset").get_to(o.preset);
+    json.at("kv_type").get_to(o.kv_type);
+    json.at("n_params").get_to(o.n_params);
+    json.at("file_bytes").get_to(o.file_bytes);
+    json.at("bits_per_weight").get_to(o.bits_per_weight);
+    const Json& m = json.at("memory");
+    o.memory = {m.at("weights_bytes"), m.at("kv_bytes"), m.at("compute_bytes"), m.at("runtime_bytes"),
+                m.at("loading_bytes")};
+    json.at("fits").get_to(o.fits);
+    o.speed = read_speed(json);
+    o.quality = read_quality(json);
+    json.at("loss").get_to(o.loss);
+    json.at("on_front").get_to(o.on_front);
+    json.at("command").get_to(o.command);
+    return o;
+}
+
 std::string explain_option(const Fit& fit, const FitOption& o) {
     const MemoryParts& m = o.memory;
     std::string text = fmt::format("\n{}\n", o.name);
@@ -143,18 +242,20 @@ std::string explain_option(const Fit& fit, const FitOption& o) {
 
 }  // namespace
 
-std::string fit_text(const Fit& fit, bool all) {
-    std::string text = facts_text(machine_facts(fit.machine));
+std::string fit_text(const Fit& fit, bool all, const Look& look) {
+    std::string text = look.markdown ? heading_text("Fit: " + fit.machine.title, look) : "";
+    text += facts_text(machine_facts(fit.machine), look);
     text += fmt::format(
         "\nOptions for {} tokens of context (-> recommended, * nothing better at once in quality, speed and "
         "memory, no: does not fit)\n\n",
         fit.n_ctx);
-    text += options_table(fit, all).text();
+    text += options_table(fit, all, look).text(look);
+    if (!look.markdown) text += options_scatter(fit, look);
     text += "\nWhat a q8_0 or q4_0 cache costs in quality is not counted.\n";
     if (!fit.comparison.empty()) text += "\n" + fit.comparison + "\n";
     if (!fit.recommended) return text + fmt::format("\nNo: {}.\n", fit.why);
     const FitOption& chosen = fit.options[*fit.recommended];
-    return text + fmt::format("\nTake {}: {}.\n\n  {}\n", chosen.name, fit.why, chosen.command);
+    return text + fmt::format("\nTake {}: {}.\n\n", chosen.name, fit.why) + command_text(chosen.command, look);
 }
 
 std::string fit_explanation(const Fit& fit) {
@@ -163,6 +264,24 @@ std::string fit_explanation(const Fit& fit) {
     for (const FitOption& option : fit.options)
         if (is_familiar(option)) text += explain_option(fit, option);
     return text;
+}
+
+Fit fit_from_json(const Json& json) {
+    return from_json("ech0.fit/1", json, [&] {
+        Fit fit;
+        fit.machine = machine_from_json(json.at("machine"));
+        json.at("n_ctx").get_to(fit.n_ctx);
+        for (const Json& option : json.at("options")) fit.options.push_back(read_option(option));
+        if (fit.options.empty()) throw FormatError("options is empty, wanted one at least");
+        const Json& chosen = json.at("recommendation");
+        for (size_t i = 0; i < fit.options.size() && !chosen.is_null(); i++)
+            if (fit.options[i].name == chosen.at("name")) fit.recommended = i;
+        json.at("why").get_to(fit.why);
+        json.at("comparison").get_to(fit.comparison);
+        for (const Json& refusal : json.at("refused")) fit.refused.push_back({refusal.at("name"), refusal.at("why")});
+        json.at("seconds").get_to(fit.seconds);
+        return fit;
+    });
 }
 
 Json fit_json(const Fit& fit) {

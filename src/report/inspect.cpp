@@ -11,10 +11,13 @@
 #include "ech0/units.h"
 #include "model/component.h"
 #include "model/metadata.h"
+#include "report/machine.h"
 #include "report/table.h"
 
 namespace ech0 {
 namespace {
+
+constexpr int64_t most_layers = 100'000;  // of a report: what a person may have typed is not trusted
 
 // What one component's tensors of one type add up to.
 struct Portion {
@@ -114,8 +117,8 @@ std::string template_text(const Model& model) {
                : fmt::format("yes, {} characters", format_count(static_cast<int64_t>(text_width(model.chat_template))));
 }
 
-std::string facts_text(const Model& model) {
-    const std::vector<std::pair<std::string_view, std::string>> facts = {
+std::string anatomy_facts(const Model& model, const Look& look) {
+    const Facts facts = {
         {"file", fmt::format("{}, {}", file_text(model), format_disk(model.size_bytes))},
         {"architecture", architecture_text(model)},
         {"attention", attention_text(model)},
@@ -127,16 +130,14 @@ std::string facts_text(const Model& model) {
         {"template", template_text(model)},
         {"licence", model.licence.empty() ? "not stated in the file" : printable(model.licence)},
     };
-    std::string text = printable(model.name) + "\n";
-    for (const auto& [name, value] : facts) text += fmt::format("  {:<13} {}\n", name, value);
-    return text;
+    return heading_text(printable(model.name), look) + facts_text(facts, look);
 }
 
 std::string share_text(int64_t part, int64_t whole) {
     return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-std::string components_text(const Model& model) {
+std::string components_text(const Model& model, const Look& look) {
     using Align = Table::Align;
     Table table({{"component"},
                  {"type"},
@@ -154,17 +155,17 @@ std::string components_text(const Model& model) {
     }
     table.rule();
     row("all", "", static_cast<int64_t>(model.tensors.size()), model.n_params, model.tensor_bytes);
-    return table.text();
+    return table.text(look);
 }
 
-std::string tensors_text(const Model& model) {
+std::string tensors_text(const Model& model, const Look& look) {
     using Align = Table::Align;
     Table table({{"tensor"}, {"type"}, {"shape"}, {"bytes", Align::right}});
     for (const Tensor& tensor : model.tensors) {
         table.add({printable(tensor.name), tensor.type_name, fmt::format("{}", fmt::join(tensor.shape, " x ")),
                    format_count(tensor.size_bytes)});
     }
-    return table.text();
+    return table.text(look);
 }
 
 std::string provenance_text(const Model& model) {
@@ -208,12 +209,84 @@ Json provenance_json(const Model& model) {
     return provenance;
 }
 
+MetaScalar read_scalar(const Json& json) {
+    if (json.is_boolean()) return json.get<bool>();
+    if (json.is_number_integer()) return json.get<int64_t>();
+    if (json.is_number()) return json.get<double>();
+    return json.is_string() ? json.get<std::string>() : json.dump();
+}
+
+MetaValue read_value(const Json& json) {
+    MetaValue value;
+    value.is_array = json.is_array() || json.is_object();
+    if (!value.is_array) value.scalar = read_scalar(json);
+    if (json.is_object()) json.at("array_size").get_to(value.array_size);
+    if (json.is_array())
+        for (const Json& element : json) value.elements.push_back(read_scalar(element));
+    if (json.is_array()) value.array_size = static_cast<int64_t>(json.size());
+    return value;
+}
+
+std::vector<int64_t> read_per_layer(const Json& json, int64_t n_layer) {
+    if (json.is_array()) return json.get<std::vector<int64_t>>();
+    return std::vector<int64_t>(static_cast<size_t>(n_layer), json.get<int64_t>());
+}
+
+Tensor read_tensor(const Json& json) {
+    Tensor tensor;
+    json.at("name").get_to(tensor.name);
+    json.at("type").get_to(tensor.type_name);
+    json.at("shape").get_to(tensor.shape);
+    json.at("size_bytes").get_to(tensor.size_bytes);
+    tensor.n_elements = 1;
+    for (const int64_t n : tensor.shape) tensor.n_elements *= n;
+    return tensor;
+}
+
+Model read_model_json(const Json& json) {
+    Model model;
+    json.at("asked").get_to(model.asked);
+    json.at("name").get_to(model.name);
+    json.at("architecture").get_to(model.architecture);
+    json.at("licence").get_to(model.licence);
+    json.at("chat_template").get_to(model.chat_template);
+    json.at("type").get_to(model.source_type);
+    json.at("n_layer").get_to(model.n_layer);
+    if (model.n_layer < 1 || model.n_layer > most_layers)
+        throw FormatError(fmt::format("n_layer is {}, wanted 1 to {}", model.n_layer, most_layers));
+    json.at("n_embd").get_to(model.n_embd);
+    json.at("n_vocab").get_to(model.n_vocab);
+    json.at("n_ctx_train").get_to(model.n_ctx_train);
+    json.at("n_expert").get_to(model.n_expert);
+    json.at("n_expert_used").get_to(model.n_expert_used);
+    json.at("n_swa").get_to(model.n_swa);
+    model.n_ff = read_per_layer(json.at("n_ff"), model.n_layer);
+    model.n_head = read_per_layer(json.at("n_head"), model.n_layer);
+    model.n_head_kv = read_per_layer(json.at("n_head_kv"), model.n_layer);
+    json.at("n_embd_head_k").get_to(model.n_embd_head_k);
+    json.at("n_embd_head_v").get_to(model.n_embd_head_v);
+    json.at("tied_embeddings").get_to(model.tied_embeddings);
+    json.at("n_params").get_to(model.n_params);
+    json.at("size_bytes").get_to(model.size_bytes);
+    json.at("tensor_bytes").get_to(model.tensor_bytes);
+    json.at("bits_per_weight").get_to(model.bits_per_weight);
+    for (const Json& file : json.at("files")) model.files.emplace_back(file.get<std::string>());
+    if (model.files.empty()) throw FormatError("files is empty, wanted one at least");
+    for (const auto& [key, value] : json.at("metadata").items()) model.metadata[key] = read_value(value);
+    for (const Json& tensor : json.at("tensors")) model.tensors.push_back(read_tensor(tensor));
+    return model;
+}
+
 }  // namespace
 
-std::string inspect_text(const Model& model, bool with_tensors) {
-    std::string text = facts_text(model) + "\n" + components_text(model);
-    if (with_tensors) text += "\n" + tensors_text(model);
+std::string inspect_text(const Model& model, bool with_tensors, const Look& look) {
+    std::string text = anatomy_facts(model, look) + "\n" + components_text(model, look);
+    if (with_tensors) text += "\n" + tensors_text(model, look);
     return text + provenance_text(model);
+}
+
+Model model_from_json(const Json& json) {
+    return from_json("ech0.inspect/1", json, [&] { return read_model_json(json); });
 }
 
 Json inspect_json(const Model& model) {

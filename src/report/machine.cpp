@@ -58,6 +58,34 @@ Json to_json(const Machine& machine) {
             {"published", array_of(machine.published)}};
 }
 
+Machine machine_from_json(const Json& json) {
+    Machine machine;
+    json.at("name").get_to(machine.name);
+    json.at("title").get_to(machine.title);
+    json.at("aliases").get_to(machine.aliases);
+    json.at("is_this").get_to(machine.is_this);
+    json.at("backend").get_to(machine.backend);
+    json.at("memory_total_bytes").get_to(machine.memory_total_bytes);
+    json.at("memory_available_bytes").get_to(machine.memory_available_bytes);
+    json.at("model_budget_bytes").get_to(machine.model_budget_bytes);
+    json.at("budget_source").get_to(machine.budget_source);
+    machine.budget_grade = grade_by_name(json.at("budget_grade").get<std::string>());
+    json.at("read_bytes_per_s").get_to(machine.read_bytes_per_s);
+    json.at("read_source").get_to(machine.read_source);
+    machine.read_grade = grade_by_name(json.at("read_grade").get<std::string>());
+    json.at("flops_per_s").get_to(machine.flops_per_s);
+    json.at("flops_source").get_to(machine.flops_source);
+    json.at("cores").get_to(machine.cores);
+    json.at("isa").get_to(machine.isa);
+    for (const Json& device : json.at("devices"))
+        machine.devices.push_back({device.at("name"), device.at("description"), device.at("backend"), device.at("kind"),
+                                   device.at("memory_total_bytes"), device.at("memory_free_bytes")});
+    for (const Json& speed : json.at("published"))
+        machine.published.push_back({speed.at("model"), speed.at("type"), speed.at("size_bytes"), speed.at("n_params"),
+                                     speed.at("prompt_tokens_per_s"), speed.at("tokens_per_s"), speed.at("source")});
+    return machine;
+}
+
 std::string bandwidth_text(double bytes_per_s) {
     return bytes_per_s > 0 ? fmt::format("{:.1f} GB/s", bytes_per_s / 1e9) : "not known";
 }
@@ -85,9 +113,15 @@ Facts machine_facts(const Machine& machine) {
     return facts;
 }
 
-std::string facts_text(const Facts& facts) {
+std::string facts_text(const Facts& facts, const Look& look) {
     std::string text;
-    for (const auto& [name, value] : facts) text += fmt::format("  {:<13} {}\n", name, printable(value, 2000));
+    for (const auto& [name, value] : facts) {
+        if (look.markdown)
+            text += name.empty() ? fmt::format("  {}\n", printable(value, 2000))
+                                 : fmt::format("- **{}**: {}\n", name, printable(value, 2000));
+        else
+            text += fmt::format("  {:<13} {}\n", name, printable(value, 2000));
+    }
     return text;
 }
 

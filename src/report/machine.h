@@ -6,11 +6,14 @@
 
 #include "ech0/machine.h"
 #include "report/json.h"
+#include "report/look.h"
 
 namespace ech0 {
 
 /// Every field of a machine, under its own name.
 Json to_json(const Machine& machine);
+/// What to_json wrote. @throws Json::exception, FormatError
+Machine machine_from_json(const Json& json);
 
 /// "120.0 GB/s", or "not known" for 0.
 std::string bandwidth_text(double bytes_per_s);
@@ -21,7 +24,7 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 /// What of a machine matters to a model: what memory it may take and why, how fast that is read.
 Facts machine_facts(const Machine& machine);
 
-/// "  name           value", a line for each.
-std::string facts_text(const Facts& facts);
+/// "  name           value", a line for each; in Markdown a list.
+std::string facts_text(const Facts& facts, const Look& look = {});
 
 }  // namespace ech0

@@ -108,6 +108,19 @@ Json optimize_json(const Optimization& o) {
             {"verify", verify_json(o.evidence)}};
 }
 
+Optimization optimization_from_json(const Json& json) {
+    return from_json("ech0.optimize/1", json, [&] {
+        Optimization o;
+        o.model = model_from_json(json.at("inspect"));
+        o.artifact = artifact_from_json(json.at("compress"));
+        o.evidence = evidence_from_json(json.at("verify"));
+        if (o.evidence.candidates.empty()) throw FormatError("verify.candidates is empty, wanted one");
+        json.at("command").get_to(o.command);
+        json.at("seconds").get_to(o.seconds);
+        return o;
+    });
+}
+
 Table before_after(const Evidence& evidence) {
     Table table({{""}, {"original", Align::right}, {"compressed", Align::right}, {"change", Align::right}});
     const Candidate& after = evidence.candidates.front();

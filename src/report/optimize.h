@@ -10,6 +10,8 @@ namespace ech0 {
 
 /// "ech0.optimize/1": the objects of inspect, compress and verify in one.
 Json optimize_json(const Optimization& optimization);
+/// What optimize_json wrote. @throws FormatError
+Optimization optimization_from_json(const Json& json);
 
 /// What the original and the made file measure, side by side.
 Table before_after(const Evidence& evidence);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+#include "ech0/error.h"
 #include "ech0/units.h"
 #include "report/table.h"
 
@@ -19,6 +21,12 @@ const char* name_of(Repair repair) {
         case Repair::full: break;
     }
     return "full";
+}
+
+Repair repair_by_name(std::string_view name) {
+    for (const Repair repair : {Repair::off, Repair::bias, Repair::full})
+        if (name_of(repair) == name) return repair;
+    throw FormatError(fmt::format("no repair '{}'; there are off, bias, full", printable(name)));
 }
 
 Total total_removed(const Pruning& p) {
@@ -55,6 +63,7 @@ Json prune_json(const Pruning& p) {
              {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
             {"removed",
              {{"parameters", p.n_params_before - p.n_params},
+              {"parameters_before", p.n_params_before},
               {"layers", total.layers},
               {"kv_heads", total.kv_heads},
               {"ffn_channels", total.channels}}},
@@ -70,7 +79,37 @@ Json prune_json(const Pruning& p) {
             {"peak_memory_bytes", p.peak_memory_bytes}};
 }
 
-std::string prune_text(const Pruning& p) {
+Pruning pruning_from_json(const Json& json) {
+    return from_json("ech0.prune/1", json, [&] {
+        Pruning p;
+        json.at("source").at("path").get_to(p.source_path);
+        json.at("source").at("sha256").get_to(p.source_sha256);
+        json.at("output").at("path").get_to(p.path);
+        json.at("output").at("size_bytes").get_to(p.size_bytes);
+        json.at("output").at("sha256").get_to(p.sha256);
+        json.at("removed").at("parameters_before").get_to(p.n_params_before);
+        p.n_params = p.n_params_before - json.at("removed").at("parameters").get<int64_t>();
+        json.at("output").at("architecture").get_to(p.architecture);
+        p.repair = repair_by_name(json.at("repair").get<std::string>());
+        for (const Json& l : json.at("layers"))
+            p.layers.push_back({l.at("layer"), l.at("kv_heads_before"), l.at("kv_heads"), l.at("ffn_channels_before"),
+                                l.at("ffn_channels")});
+        p.n_layer_before = static_cast<int64_t>(p.layers.size()) + json.at("removed").at("layers").get<int64_t>();
+        for (const Json& t : json.at("trials"))
+            p.trials.push_back(
+                {t.at("what"), t.at("kl_predicted"), t.at("kl_unrepaired"), t.at("kl_divergence"), t.at("chosen")});
+        const Json& kl = json.at("kl_divergence");
+        kl.at("predicted").get_to(p.predicted_kl);
+        kl.at("unrepaired").get_to(p.kl_unrepaired);
+        if (!kl.at("repaired").is_null()) kl.at("repaired").get_to(p.kl_repaired);
+        kl.at("n_tokens").get_to(p.n_tokens_judged);
+        json.at("seconds").get_to(p.seconds);
+        json.at("peak_memory_bytes").get_to(p.peak_memory_bytes);
+        return p;
+    });
+}
+
+std::string prune_text(const Pruning& p, const Look& look) {
     const int64_t removed = p.n_params_before - p.n_params;
     std::string text =
         fmt::format("{}: {}, {:.1f} % of {:.1f} million weights removed\n\n", p.path, format_disk(p.size_bytes),
@@ -81,7 +120,7 @@ std::string prune_text(const Pruning& p) {
         if (l.n_kv_heads != l.n_kv_heads_before || l.n_channels != l.n_channels_before)
             table.add({std::to_string(l.layer), fmt::format("{} of {}", l.n_kv_heads, l.n_kv_heads_before),
                        fmt::format("{} of {}", l.n_channels, l.n_channels_before)});
-    text += table.text();
+    text += table.text(look);
     if (const int64_t n = total_removed(p).layers; n > 0)
         text += fmt::format("{} of {} layers are gone; what stays is numbered anew in the file\n", n, p.n_layer_before);
     if (p.trials.size() > 1)

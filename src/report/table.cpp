@@ -10,14 +10,28 @@ size_t text_width(std::string_view text) {
     return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+namespace {
 
-void Table::add(std::vector<std::string> cells) {
-    assert(cells.size() == columns_.size());
-    rows_.push_back(std::move(cells));
+/// A line, without its end, between the terminal's codes for bold or faint.
+std::string toned(const std::string& line, Table::Tone tone) {
+    if (tone == Table::Tone::plain) return line;
+    return (tone == Table::Tone::strong ? "\x1b[1m" : "\x1b[2m") + line.substr(0, line.size() - 1) + "\x1b[0m\n";
 }
 
-void Table::rule() { rows_.emplace_back(); }
+}  // namespace
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+void Table::add(std::vector<std::string> cells, Tone tone) {
+    assert(cells.size() == columns_.size());
+    rows_.push_back(std::move(cells));
+    tones_.push_back(tone);
+}
+
+void Table::rule() {
+    rows_.emplace_back();
+    tones_.push_back(Tone::plain);
+}
 
 std::vector<size_t> Table::widths() const {
     std::vector<size_t> widths;
@@ -39,7 +53,10 @@ std::string Table::line(const std::vector<std::string>& cells, const std::vector
     return out + "\n";
 }
 
-std::string Table::text() const {
+std::string Table::text() const { return text(Look{}); }
+
+std::string Table::text(const Look& look) const {
+    if (look.markdown) return markdown();
     const std::vector<size_t> width = widths();
     size_t across = 2 * (width.size() - 1);
     for (const size_t one : width) across += one;
@@ -47,8 +64,10 @@ std::string Table::text() const {
     std::vector<std::string> titles;
     for (const Column& column : columns_) titles.push_back(column.title);
     std::string out = line(titles, width);
-    for (const std::vector<std::string>& row : rows_)
-        out += row.empty() ? std::string(across, '-') + "\n" : line(row, width);
+    for (size_t i = 0; i < rows_.size(); i++) {
+        const std::string row = rows_[i].empty() ? std::string(across, '-') + "\n" : line(rows_[i], width);
+        out += look.colour ? toned(row, tones_[i]) : row;
+    }
     return out;
 }
 

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "report/look.h"
+
 namespace ech0 {
 
 /// Text in columns for a terminal. Widths count characters, not bytes.
@@ -15,11 +17,15 @@ public:
         Align align = Align::left;
     };
 
+    /// How a row stands out, where there is colour.
+    enum class Tone { plain, strong, faint };
+
     explicit Table(std::vector<Column> columns);
-    void add(std::vector<std::string> cells);  ///< as many as there are columns
-    void rule();                               ///< a line across, as before a sum
+    void add(std::vector<std::string> cells, Tone tone = Tone::plain);  ///< as many as there are columns
+    void rule();                                                        ///< a line across, as before a sum
     std::string text() const;
-    std::string markdown() const;  ///< as GitHub reads it; rules are left out
+    std::string text(const Look& look) const;  ///< the same in colour, or as Markdown
+    std::string markdown() const;              ///< as GitHub reads it; rules are left out
 
 private:
     std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;
@@ -27,6 +33,7 @@ private:
 
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;  // an empty row is a rule
+    std::vector<Tone> tones_;                     // of each row
 };
 
 /// Characters of UTF-8 text (code points; wide and combining ones count one).

@@ -41,7 +41,7 @@ std::vector<const Measured*> all_files(const Evidence& evidence) {
     return files;
 }
 
-std::string divergence_table(const Evidence& evidence, const std::vector<std::string>& names) {
+std::string divergence_table(const Evidence& evidence, const std::vector<std::string>& names, const Look& look) {
     Table table({{"file"},
                  {"size", Align::right},
                  {"bits/weight", Align::right},
@@ -60,10 +60,10 @@ std::string divergence_table(const Evidence& evidence, const std::vector<std::st
         add(names[c + 1], evidence.candidates[c], nats_text(kl.mean), nats_interval(kl.low, kl.high),
             nats_text(kl.median), nats_text(kl.p99));
     }
-    return table.text();
+    return table.text(look);
 }
 
-std::string agreement_table(const Evidence& evidence, const std::vector<std::string>& names) {
+std::string agreement_table(const Evidence& evidence, const std::vector<std::string>& names, const Look& look) {
     Table table({{"file"},
                  {"perplexity", Align::right},
                  {"95 %"},
@@ -87,7 +87,7 @@ std::string agreement_table(const Evidence& evidence, const std::vector<std::str
              greedy ? percent_text(of.greedy_agreement) : "-",
              greedy ? percent_interval(of.greedy_agreement_low, of.greedy_agreement_high) : ""});
     }
-    return table.text();
+    return table.text(look);
 }
 
 std::string paired_text(const Evidence& evidence, const std::vector<std::string>& names) {
@@ -113,7 +113,7 @@ std::string greedy_text(const Evidence& evidence) {
         evidence.workload.greedy_n_prompts, evidence.workload.greedy_n_tokens);
 }
 
-std::string retrieval_text(const Evidence& evidence, const std::vector<std::string>& names) {
+std::string retrieval_text(const Evidence& evidence, const std::vector<std::string>& names, const Look& look) {
     if (!has_retrieval(evidence) || evidence.original.retrieval.empty()) return "";
     std::vector<Table::Column> columns = {{"file"}};
     for (const Retrieval& at : evidence.original.retrieval)
@@ -136,10 +136,10 @@ std::string retrieval_text(const Evidence& evidence, const std::vector<std::stri
     return fmt::format(
         "\nFacts hidden in {} tokens of the text, asked for at the end: found by depth; preferred to the other facts' "
         "answers (guessing: 1 in {})\n\n{}",
-        format_count(evidence.workload.retrieval_n_ctx), evidence.original.retrieval.size(), table.text());
+        format_count(evidence.workload.retrieval_n_ctx), evidence.original.retrieval.size(), table.text(look));
 }
 
-std::string speed_text(const Evidence& evidence, const std::vector<std::string>& names) {
+std::string speed_text(const Evidence& evidence, const std::vector<std::string>& names, const Look& look) {
     if (!has_speed(evidence)) return "";
     Table table(
         {{"file"}, {"prompt tokens/s", Align::right}, {"tokens/s", Align::right}, {"peak memory", Align::right}});
@@ -153,7 +153,7 @@ std::string speed_text(const Evidence& evidence, const std::vector<std::string>&
         "\nEach file alone in a process: {} tokens read, {} written, context of {}, median of {} runs in turn; "
         "{}\n\n{}",
         w.speed_n_prompt, w.speed_n_generate, format_count(w.speed_n_ctx), w.speed_n_repeats, evidence.machine,
-        table.text());
+        table.text(look));
 }
 
 std::string overlap_text(const Evidence& evidence) {
@@ -196,6 +196,8 @@ Json candidate_json(const Candidate& candidate, const Evidence& evidence) {
     const Distribution& kl = candidate.kl_divergence;
     json["kl_divergence"] = {
         {"mean", kl.mean}, {"low", kl.low}, {"high", kl.high}, {"median", kl.median}, {"p99", kl.p99}};
+    json["kl_quantiles"] = candidate.kl_quantiles;
+    json["kl_by_position"] = candidate.kl_by_position;
     json["top1_agreement"] = candidate.top1_agreement.mean;
     json["top1_agreement_low"] = candidate.top1_agreement.low;
     json["top1_agreement_high"] = candidate.top1_agreement.high;
@@ -250,6 +252,8 @@ Candidate read_candidate(const Json& json) {
     read(kl, "high", candidate.kl_divergence.high);
     read(kl, "median", candidate.kl_divergence.median);
     read(kl, "p99", candidate.kl_divergence.p99);
+    if (json.contains("kl_quantiles")) read(json, "kl_quantiles", candidate.kl_quantiles);
+    if (json.contains("kl_by_position")) read(json, "kl_by_position", candidate.kl_by_position);
     read(json, "top1_agreement", candidate.top1_agreement.mean);
     read(json, "top1_agreement_low", candidate.top1_agreement.low);
     read(json, "top1_agreement_high", candidate.top1_agreement.high);
@@ -304,17 +308,17 @@ Evidence read_evidence(const Json& json) {
 
 }  // namespace
 
-std::string verify_text(const Evidence& evidence) {
+std::string verify_text(const Evidence& evidence, const Look& look) {
     const std::vector<std::string> names = short_names(evidence);
-    std::string text =
-        fmt::format("Text: {}, {} chunks of {} tokens, {} tokens scored; {}\n", printable(evidence.text_path),
-                    evidence.n_chunks, evidence.n_ctx, format_count(evidence.n_tokens), overlap_text(evidence));
+    std::string text = look.markdown ? heading_text("Verified: " + names[0], look) : "";
+    text += fmt::format("Text: {}, {} chunks of {} tokens, {} tokens scored; {}\n", printable(evidence.text_path),
+                        evidence.n_chunks, evidence.n_ctx, format_count(evidence.n_tokens), overlap_text(evidence));
     text += "KL divergence to the original in nats per token; in brackets 95 % intervals\n";
-    text += "\n" + divergence_table(evidence, names) + paired_text(evidence, names);
-    text += "\n" + agreement_table(evidence, names) + greedy_text(evidence);
-    text += retrieval_text(evidence, names) + speed_text(evidence, names);
-    text += "\nWhat may be compared:\n";
-    for (const std::string& sentence : comparability(evidence)) text += "  " + sentence + "\n";
+    text += "\n" + divergence_table(evidence, names, look) + paired_text(evidence, names);
+    text += "\n" + agreement_table(evidence, names, look) + greedy_text(evidence);
+    text += retrieval_text(evidence, names, look) + speed_text(evidence, names, look);
+    text += look.markdown ? "\nWhat may be compared:\n\n" : "\nWhat may be compared:\n";
+    for (const std::string& sentence : comparability(evidence)) text += (look.markdown ? "- " : "  ") + sentence + "\n";
     text += fmt::format("Measured in {} by {}.\n", format_duration(evidence.seconds), evidence.engine);
     return text;
 }
@@ -373,13 +377,7 @@ Json verify_json(const Evidence& evidence) {
 }
 
 Evidence evidence_from_json(const Json& json) {
-    try {
-        if (json.at("schema") != schema)
-            throw FormatError(fmt::format("schema {}, wanted {}", json.at("schema").dump(), schema));
-        return read_evidence(json);
-    } catch (const Json::exception& error) {
-        throw FormatError(fmt::format("no {}: {}", schema, error.what()));
-    }
+    return from_json(schema, json, [&] { return read_evidence(json); });
 }
 
 }  // namespace ech0

@@ -5,11 +5,12 @@
 
 #include "ech0/evidence.h"
 #include "report/json.h"
+#include "report/look.h"
 
 namespace ech0 {
 
 /// The proof as a page of text: predictions, behaviour, speed and memory, paired differences, what may be compared.
-std::string verify_text(const Evidence& evidence);
+std::string verify_text(const Evidence& evidence, const Look& look = {});
 
 /// The same as "ech0.verify/1" (docs/json.md). What was not measured is null.
 Json verify_json(const Evidence& evidence);

@@ -69,6 +69,20 @@ double student_two_sided(double t, int64_t degrees_of_freedom) {
     return 1 - inside;
 }
 
+std::vector<float> sorted(std::span<const float> values) {
+    std::vector<float> result(values.begin(), values.end());
+    std::sort(result.begin(), result.end());
+    return result;
+}
+
+double quantile_of_sorted(const std::vector<float>& values, double share) {
+    const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<size_t>(place);
+    const size_t above = std::min(below + 1, values.size() - 1);
+    const double part = place - static_cast<double>(below);
+    return (1 - part) * values[below] + part * values[above];
+}
+
 }  // namespace
 
 double student_t95(int64_t degrees_of_freedom) {
@@ -108,13 +122,30 @@ Distribution distribution(std::span<const float> values, int64_t n_chunks) {
 
 double quantile(std::span<const float> values, double share) {
     if (values.empty()) throw UsageError("interval: no values have no quantile");
-    std::vector<float> sorted(values.begin(), values.end());
-    std::sort(sorted.begin(), sorted.end());
-    const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<size_t>(place);
-    const size_t above = std::min(below + 1, sorted.size() - 1);
-    const double part = place - static_cast<double>(below);
-    return (1 - part) * sorted[below] + part * sorted[above];
+    return quantile_of_sorted(sorted(values), share);
+}
+
+std::vector<double> percentiles(std::span<const float> values) {
+    if (values.empty()) throw UsageError("interval: no values have no quantile");
+    const std::vector<float> in_order = sorted(values);
+    std::vector<double> result;
+    for (int percent = 0; percent <= 100; percent++) result.push_back(quantile_of_sorted(in_order, percent / 100.0));
+    return result;
+}
+
+std::vector<double> means_by_position(std::span<const float> values, int64_t n_chunks, int64_t n_parts) {
+    const auto n = static_cast<int64_t>(values.size());
+    if (n_chunks < 1 || n % n_chunks != 0)
+        throw UsageError(fmt::format("interval: {} values are not {} equal chunks", n, n_chunks));
+    const int64_t per_chunk = n / n_chunks;
+    std::vector<double> sums(static_cast<size_t>(std::min(n_parts, per_chunk))), counts(sums.size());
+    for (int64_t i = 0; i < n; i++) {
+        const auto part = static_cast<size_t>(i % per_chunk * static_cast<int64_t>(sums.size()) / per_chunk);
+        sums[part] += values[static_cast<size_t>(i)];
+        counts[part]++;
+    }
+    for (size_t part = 0; part < sums.size(); part++) sums[part] /= counts[part];
+    return sums;
 }
 
 Estimate wilson_interval(double n_successes, double n_trials) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "ech0/evidence.h"
 
@@ -36,6 +37,13 @@ Distribution distribution(std::span<const float> values, int64_t n_chunks);
 /// Quantile by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996, as llama-perplexity's).
 /// @param share  0 = smallest, 0.5 = median, 1 = largest
 double quantile(std::span<const float> values, double share);
+
+/// Quantiles at 0 %, 1 %, … 100 %.
+std::vector<double> percentiles(std::span<const float> values);
+
+/// How values change along a chunk: means over `n_parts` equal parts of its positions (fewer if it has fewer), over all
+/// chunks. @throws UsageError if the chunks don't divide the values
+std::vector<double> means_by_position(std::span<const float> values, int64_t n_chunks, int64_t n_parts);
 
 /// Share of successes with Wilson's interval (1927), which stays inside [0, 1] and has a width at 0 and 1 too:
 ///   (k + z^2/2 +- z sqrt(k (n-k) / n + z^2/4)) / (n + z^2),   z = 1.96

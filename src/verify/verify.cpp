@@ -70,6 +70,9 @@ void set_perplexity(Measured& into, std::span<const float> nll, int64_t n_chunks
     into.perplexity_high = std::exp(mean.high);
 }
 
+// A chunk of 512 scores 255 positions: 16 to a part, over all chunks enough for a mean.
+constexpr int64_t parts_of_a_chunk = 16;
+
 void set_divergence(Evidence& evidence, const SideBySide& scores, const VerifyOptions& options) {
     evidence.n_ctx = options.n_ctx;
     evidence.n_chunks = scores.n_chunks;
@@ -82,6 +85,8 @@ void set_divergence(Evidence& evidence, const SideBySide& scores, const VerifyOp
         candidate.kl_divergence = distribution(of.kl_divergence, scores.n_chunks);
         candidate.top1_agreement = share_with_interval(of.same_top1, scores.n_chunks);
         candidate.kl_per_token = of.kl_divergence;
+        candidate.kl_quantiles = percentiles(of.kl_divergence);
+        candidate.kl_by_position = means_by_position(of.kl_divergence, scores.n_chunks, parts_of_a_chunk);
     }
 }
 

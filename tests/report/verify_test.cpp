@@ -58,8 +58,8 @@ TEST_CASE("evidence as JSON has exactly the documented keys") {
         "perplexity_low", "perplexity_high", "tokens_per_s", "prompt_tokens_per_s", "peak_memory_bytes",
         "retrieval"};
     std::set<std::string> candidate = measured;
-    candidate.insert({"kl_divergence", "top1_agreement", "top1_agreement_low", "top1_agreement_high",
-                      "greedy_agreement", "greedy_agreement_low", "greedy_agreement_high"});
+    candidate.insert({"kl_quantiles", "kl_by_position", "kl_divergence", "top1_agreement", "top1_agreement_low",
+                      "top1_agreement_high", "greedy_agreement", "greedy_agreement_low", "greedy_agreement_high"});
     CHECK(json["schema"] == "ech0.verify/1");
     CHECK(keys(json) == std::set<std::string>{"schema", "original", "text", "calibration_text", "candidates", "paired",
                                               "workload", "engine", "machine", "command", "seconds", "comparable"});

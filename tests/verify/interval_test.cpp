@@ -134,4 +134,24 @@ TEST_CASE("shares of alike tokens get a wider interval than independent ones") {
 }
 
 }  // namespace
+
+TEST_CASE("percentiles go from the smallest to the largest by steps of one per cent") {
+    std::vector<float> values;
+    for (int i = 200; i >= 0; i--) values.push_back(static_cast<float>(i));
+    const std::vector<double> found = percentiles(values);
+    REQUIRE(found.size() == 101);
+    CHECK(found[0] == 0);
+    CHECK(found[50] == 100);
+    CHECK(found[99] == 198);
+    CHECK(found[100] == 200);
+    CHECK_THROWS_AS(percentiles({}), UsageError);
+}
+
+TEST_CASE("means by position are taken over all chunks") {
+    const std::vector<float> values = {1, 1, 2, 2, 3, 3, 4, 4};  // two chunks of four
+    CHECK(means_by_position(values, 2, 2) == std::vector<double>{2, 3});
+    CHECK(means_by_position(values, 2, 16) == std::vector<double>{2, 2, 3, 3});
+    CHECK_THROWS_AS(means_by_position(values, 3, 2), UsageError);
+}
+
 }  // namespace ech0
