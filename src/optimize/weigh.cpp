@@ -150,7 +150,6 @@ Weighing weigh(const Model& model, const WeighOptions& options, const Progress& 
     size_t best = 0;
     const double alone = result.ways.front().kl;
     const int64_t budget = result.ways.front().artifact.plan.budget_bytes;
-    result.stopped = "the last share was still better";
     for (const double share : shares_of_kl) {
         const size_t i = result.ways.size();
         try {
@@ -164,6 +163,7 @@ Weighing weigh(const Model& model, const WeighOptions& options, const Progress& 
             break;
         }
         best = i;
+        result.stopped = fmt::format("{:.0f} % of that divergence is the most that is tried", 100 * share);
     }
     result.ways[best].chosen = true;
     result.evidence = prove(model, options, result.ways, progress);

@@ -66,7 +66,7 @@ TEST_CASE("compress prints one object with the fields that others rely on, and n
     CHECK(keys_of(json) == std::set<std::string>{"schema", "source", "output", "budget_bytes",
                                                  "selection_kl_divergence", "predicted_kl_divergence", "tensors",
                                                  "tried", "seconds", "peak_memory_bytes", "predicted_peak_memory_bytes",
-                                                 "moment_columns", "evidence"});
+                                                 "moment_columns", "ways", "verdict", "evidence"});
     CHECK(json["output"]["size_bytes"].get<int64_t>() <= 700'000);
     CHECK(json["output"]["size_bytes"].get<int64_t>() ==
           static_cast<int64_t>(std::filesystem::file_size(f.folder / "out.gguf")));

@@ -171,6 +171,14 @@ export interface Run {
   [key: string]: unknown;
 }
 
+/** ech0.surgeon/1 */
+export interface Surgeon {
+  analyst: string;
+  opinions: { title: string; answer: string; complete: boolean; claims: { fact: string | null; number: string; finding: string }[] }[];
+  claims: { confirmed: number; wrong: number; unsupported: number };
+  verdict: string | null;
+}
+
 export interface Dashboard {
   schema: "ech0.dashboard/1";
   version: string;
@@ -198,7 +206,7 @@ export interface Page {
   benches: Bench[];
   scores: Score[];
   specimens: Specimen[];
-  surgeons: Run[];
+  surgeons: Surgeon[];
   kvPlans: Run[];
   log: Run[];
 }
@@ -256,7 +264,7 @@ function addRun(page: Page, run: unknown, where: string): void {
       for (const part of ["inspect", "compress", "verify"]) addRun(page, run[part], `${where}, its ${part}`);
       break;
     case "ech0.demo/1": addRun(page, run.optimize, `${where}, its optimize`); break;
-    case "ech0.surgeon/1": page.surgeons.push(run); break;
+    case "ech0.surgeon/1": page.surgeons.push(run as unknown as Surgeon); break;
     case "ech0.kv.plan/1": page.kvPlans.push(run); break;
   }
 }

@@ -1,6 +1,6 @@
 // What was cut from which layer and what that lost; and what the surgeon thought of it, where one was asked.
 import { drawn, h, s, section } from "../dom";
-import { baseName, type Page, type Prune, type Run } from "../data";
+import { baseName, type Page, type Prune, type Surgeon } from "../data";
 import { countText, diskText, natsText, percentText } from "../format";
 
 /** A bar per layer: what stays, filled; what went, empty. */
@@ -50,16 +50,21 @@ function operation(run: Prune): HTMLElement {
   );
 }
 
-/** Sentences of a surgeon/1, wherever it keeps them, each with what checking it said. */
-function opinion(run: Run): HTMLElement {
-  const list = [run.statements, run.claims, run.opinions, run.findings].find(Array.isArray) as Record<string, unknown>[] | undefined;
-  const text = [run.verdict, run.summary, run.answer, run.text].find((v) => typeof v === "string") as string | undefined;
-  const items = (list ?? []).flatMap((entry) => {
-    const words = [entry.text, entry.statement, entry.claim, entry.what].find((v) => typeof v === "string");
-    const holds = [entry.holds, entry.true, entry.supported].find((v) => typeof v === "boolean") as boolean | undefined;
-    return typeof words === "string" ? [h("li", {}, words, holds === undefined ? "" : h("span", { class: holds ? "muted" : "why-not" }, holds ? " (measured: holds)" : " (measured: does not hold)"))] : [];
-  });
-  return h("div", { class: "panel" }, h("h3", { class: "first" }, "What the model says of itself"), text ? h("p", {}, text) : null, items.length > 0 ? h("ul", {}, ...items) : null, !text && items.length === 0 ? h("p", { class: "muted" }, "The run log has it whole.") : null);
+/** The five answers of a surgeon/1, and what each number in them is worth; the measured verdict above them. */
+function opinion(run: Surgeon): HTMLElement {
+  const answers = run.opinions.flatMap((o) => [
+    h("h4", {}, o.title),
+    h("p", {}, o.answer, o.complete ? "" : " … (the answer broke off)"),
+    h("ul", { class: "small" }, ...o.claims.map((c) => h("li", {}, `${c.number} ${c.fact ?? "(in words)"}: `, h("span", { class: c.finding === "confirmed" ? "muted" : "why-not" }, c.finding)))),
+  ]);
+  return h(
+    "div",
+    { class: "panel" },
+    h("h3", { class: "first" }, `What ${baseName(run.analyst)} thinks of it`),
+    h("p", {}, "Measured verdict: ", run.verdict ?? "not measured"),
+    h("p", { class: "muted" }, `A model's words; nothing of them enters a plan. Numbers in them: ${run.claims.confirmed} confirmed, ${run.claims.wrong} wrong, ${run.claims.unsupported} without a fact behind them.`),
+    ...answers,
+  );
 }
 
 export function surgerySection(page: Page): HTMLElement | null {

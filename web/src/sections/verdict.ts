@@ -9,14 +9,14 @@ function sentence(o: Option, machine: Machine, nCtx: number): string {
   const speed = o.speed.tokens_per_s;
   const talk =
     speed.value > 0
-      ? `, talks at about ${significant(speed.value, 2)} tokens per second`
+      ? `, talks at about ${significant(speed.value, 3)} tokens per second`
       : "";
   const loss =
     o.quality.kl_divergence > 0
       ? ` and stays ${significant(o.quality.kl_divergence, 2)} nats from its original`
       : " and is the original";
   return (
-    `Take ${baseName(o.model)} as ${o.preset} with ${o.kv_type} cache: it needs ${memoryText(o.memory.total_bytes)} of the ` +
+    `Take ${baseName(o.model)} ${o.preset === "as it is" ? o.preset : `as ${o.preset}`} with ${o.kv_type} cache: it needs ${memoryText(o.memory.total_bytes)} of the ` +
     `${memoryText(machine.model_budget_bytes)} that ${machine.is_this ? "this machine" : machine.title} gives` +
     `${talk}${loss}, with ${countText(nCtx)} tokens of context.`
   );
