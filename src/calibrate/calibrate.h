@@ -14,7 +14,8 @@ struct CalibrateOptions {
 };
 
 /// Second moments of the same inputs, into a folder that compress can take instead of gathering them.
-/// @throws UsageError if the folder has those of another model or text, or of more or less of it; FileError, EngineError, Interrupted
+/// @throws UsageError if the folder has those of another model or text, or of more or less of it; FileError,
+/// EngineError, Interrupted
 Calibration calibrate_moments(const Model& model, const CalibrationText& text, const CalibrateOptions& options,
                               const std::filesystem::path& folder, const Progress& progress);
 
