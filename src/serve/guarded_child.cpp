@@ -104,7 +104,11 @@ GuardedChild::GuardedChild(const Command& command, const std::filesystem::path& 
     close(log_fd);
     close(line[0]);
     lifeline_ = line[1];
-    if (pid_ < 0 || guard_ < 0) throw FileError("can't start a process: " + reason());
+    if (pid_ > 0 && guard_ > 0) return;
+    const std::string why = reason();
+    if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);  // no destructor runs after a throw
+    close(lifeline_);
+    throw FileError("can't start a process: " + why);
 }
 
 GuardedChild::~GuardedChild() {
