@@ -156,6 +156,8 @@ struct LineReader::Impl {
     std::optional<std::string> line(const char* prompt) {
         prompt_now = prompt;
         int n = 0;
+        // Before the prompt is shown: libedit does it after, and a Ctrl-D typed between the two would be lost.
+        el_wset(editor, EL_PREP_TERM, 1);
         const wchar_t* const got = el_wgets(editor, &n);
         if (interrupted()) {
             el_wset(editor, EL_REFRESH);
