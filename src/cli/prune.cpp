@@ -70,10 +70,11 @@ void add_prune(CommandLine& line) {
     add_amount(command, "--heads", options.kv_heads, "or kind by kind: KV heads with their query heads: 12, 2B, 20%");
     add_amount(command, "--ffn", options.channels, "feed-forward channels: 4096, 3B, 20%");
     add_amount(command, "--layers", options.whole_layers, "whole layers: 3, 1.5B, 10%");
+    add_amount(command, "--experts", options.experts, "of a mixture: experts of every layer: 8, 2B, 25%");
     command->add_option("--keep-layers", arguments->untouched, "layers that stay as they are: 0-3,29")
         ->delimiter(',')
         ->type_name("LIST");
-    command->add_option("-o,--output", options.out, "the file to write, of architecture llama or deci")
+    command->add_option("-o,--output", options.out, "the file to write, of architecture llama or deci (a mixture keeps its own)")
         ->required()
         ->type_name("FILE");
     command->add_flag("--fine", options.fine,

@@ -1,15 +1,9 @@
 #include "compress/gguf_writer.h"
 
-#include <fmt/format.h>
 #include <gguf.h>
 #include <llama.h>
 
-#include <vector>
-
-#include "base/file.h"
-#include "base/interrupt.h"
-#include "ech0/error.h"
-#include "runtime/engine.h"
+#include <map>
 
 namespace ech0 {
 namespace {
@@ -71,13 +65,9 @@ void set_provenance(gguf_context* gguf, const Provenance& p) {
 
 }  // namespace
 
-GgufHead::GgufHead(const Model& model, std::span<const int32_t> types, const Provenance& provenance) : model_(model) {
-    const gguf_context_ptr source(gguf_init_from_file(model.files.front().string().c_str(), {true, nullptr}));
-    if (!source) throw engine_error("read the metadata of " + model.files.front().string());
-    gguf_.reset(gguf_init_empty());
+GgufHead::GgufHead(const Model& model, std::span<const int32_t> types, const Provenance& provenance)
+    : gguf_(copied_keys(model)) {
     tensors_.reset(ggml_init({ggml_tensor_overhead() * (model.tensors.size() + 1), nullptr, true}));
-    gguf_set_kv(gguf_.get(), source.get());
-    for (const char* key : {"split.no", "split.count", "split.tensors.count"}) gguf_remove_key(gguf_.get(), key);
     gguf_set_val_u32(gguf_.get(), "general.file_type", static_cast<uint32_t>(file_type(commonest(model, types))));
     gguf_set_val_u32(gguf_.get(), "general.quantization_version", GGML_QNT_VERSION);
     set_provenance(gguf_.get(), provenance);
@@ -97,32 +87,10 @@ int64_t GgufHead::padded(int64_t tensor_bytes) const {
     return (tensor_bytes + alignment - 1) / alignment * alignment;
 }
 
-int64_t GgufHead::file_bytes() const {
-    int64_t bytes = head_bytes();
-    for (int64_t i = 0; i < gguf_get_n_tensors(gguf_.get()); i++)
-        bytes += padded(static_cast<int64_t>(gguf_get_tensor_size(gguf_.get(), i)));
-    return bytes;
-}
+int64_t GgufHead::file_bytes() const { return ech0::file_bytes(gguf_.get()); }
 
-void GgufHead::write(const std::filesystem::path& target,
-                     const std::function<std::span<const std::byte>(size_t, std::vector<std::byte>&)>& read) const {
-    AtomicFile file(target);
-    file.expect_size(file_bytes());
-    std::vector<char> head(static_cast<size_t>(head_bytes()));
-    gguf_get_meta_data(gguf_.get(), head.data());
-    file.write(head.data(), head.size());
-    for (size_t i = 0; i < model_.tensors.size(); i++) {
-        check_interrupt();
-        std::vector<std::byte> scratch;
-        const std::span<const std::byte> bytes = read(i, scratch);
-        const size_t wanted = gguf_get_tensor_size(gguf_.get(), static_cast<int64_t>(i));
-        if (bytes.size() != wanted)
-            throw Error(
-                fmt::format("tensor {}: {} bytes made, {} planned", model_.tensors[i].name, bytes.size(), wanted));
-        file.write(bytes.data(), bytes.size());
-        file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf_.get())));
-    }
-    file.commit();
+void GgufHead::write(const std::filesystem::path& target, const TensorBytes& read) const {
+    write_gguf(gguf_.get(), read, target);
 }
 
 }  // namespace ech0

@@ -3,13 +3,12 @@
 #include <ggml-cpp.h>
 
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <span>
 #include <string>
 
 #include "ech0/artifact.h"
 #include "ech0/model.h"
+#include "runtime/gguf_output.h"
 
 namespace ech0 {
 
@@ -33,14 +32,11 @@ public:
 
     /// Write the file; `read` gives each tensor's bytes in order.
     /// @throws FileError, Interrupted; nothing is left under the target's name then
-    void write(
-        const std::filesystem::path& target,
-        const std::function<std::span<const std::byte>(size_t tensor, std::vector<std::byte>& scratch)>& read) const;
+    void write(const std::filesystem::path& target, const TensorBytes& read) const;
 
 private:
     gguf_context_ptr gguf_;
     ggml_context_ptr tensors_;
-    const Model& model_;
 };
 
 }  // namespace ech0

@@ -1,12 +1,29 @@
 #include "prune/baselines.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "ech0/error.h"
 #include "prune/tensor_matrix.h"
 
 namespace ech0 {
+
+UnitMatrices unit_matrices(const Model& model, int64_t layer, UnitKind kind) {
+    UnitMatrices units;
+    const auto at = static_cast<size_t>(layer);
+    const bool heads = kind == UnitKind::kv_heads;
+    units.n_units = heads ? model.n_head_kv[at] : model.n_ff[at];
+    for (const char* part : heads ? std::vector<const char*>{"attn_q", "attn_k", "attn_v", "attn_output"}
+                                  : std::vector<const char*>{"ffn_gate", "ffn_up", "ffn_down"}) {
+        const Tensor* const tensor = model.find(fmt::format("blk.{}.{}.weight", layer, part));
+        if (tensor == nullptr) throw FormatError(fmt::format("layer {} has no {}.weight", layer, part));
+        units.matrices.push_back(tensor);
+    }
+    return units;
+}
 
 std::vector<double> magnitude_scores(const Source& source, const UnitMatrices& units) {
     std::vector<double> scores(static_cast<size_t>(units.n_units));
@@ -21,6 +38,16 @@ std::vector<double> magnitude_scores(const Source& source, const UnitMatrices& u
     const double total = std::accumulate(scores.begin(), scores.end(), 0.0);
     for (double& score : scores) score = total > 0 ? score / total : 0;
     return scores;
+}
+
+std::vector<double> layer_magnitudes(const Source& source) {
+    const Model& model = source.model();
+    std::vector<double> squares(static_cast<size_t>(model.n_layer));
+    for (int64_t i = 0; i < model.n_layer; i++)
+        for (const Tensor& t : model.tensors)
+            if (t.name.starts_with(fmt::format("blk.{}.", i)))
+                squares[static_cast<size_t>(i)] += static_cast<double>(tensor_matrix(source, t).squaredNorm());
+    return squares;
 }
 
 InputMeans input_means(const Source& source, const Chunks& chunks, int64_t n_ctx, const std::set<std::string>& tensors,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "prune/choose.h"
 #include "prune/removal.h"
 #include "runtime/source.h"
 #include "runtime/walk.h"
@@ -20,8 +21,14 @@ struct UnitMatrices {
     int64_t n_units = 0;
 };
 
+/// Those of one layer. @throws FormatError if one is not there
+UnitMatrices unit_matrices(const Model& model, int64_t layer, UnitKind kind);
+
 /// Squares of each unit's own weights, as a share of all units'.
 std::vector<double> magnitude_scores(const Source& source, const UnitMatrices& units);
+
+/// Squares of all weights of each layer.
+std::vector<double> layer_magnitudes(const Source& source);
 
 /// Mean of each input column over the chunks, by tensor.
 using InputMeans = std::map<std::string, std::vector<double>>;

@@ -23,29 +23,12 @@ constexpr double most_share = 0.9;
 // may be judged by them.
 constexpr double least_probe_error = 0.02;
 
-const Tensor& part_of(const Model& model, const CutCurve& curve, const char* part) {
-    const Tensor* const tensor = model.find(fmt::format("blk.{}.{}.weight", curve.layer, part));
-    if (tensor == nullptr) throw FormatError(fmt::format("layer {} has no {}.weight", curve.layer, part));
-    return *tensor;
-}
-
-UnitMatrices matrices_of(const Model& model, const CutCurve& curve) {
-    UnitMatrices units;
-    const auto at = static_cast<size_t>(curve.layer);
-    const bool heads = curve.kind == UnitKind::kv_heads;
-    units.n_units = heads ? model.n_head_kv[at] : model.n_ff[at];
-    for (const char* part : heads ? std::vector<const char*>{"attn_q", "attn_k", "attn_v", "attn_output"}
-                                  : std::vector<const char*>{"ffn_gate", "ffn_up", "ffn_down"})
-        units.matrices.push_back(&part_of(model, curve, part));
-    return units;
-}
-
 const Tensor& output_of(const Model& model, const CutCurve& curve) {
-    return *matrices_of(model, curve).matrices.back();
+    return *unit_matrices(model, curve.layer, curve.kind).matrices.back();
 }
 
 int64_t unit_columns(const Model& model, const CutCurve& curve) {
-    const UnitMatrices units = matrices_of(model, curve);
+    const UnitMatrices units = unit_matrices(model, curve.layer, curve.kind);
     return units.matrices.back()->n_cols() / units.n_units;
 }
 
@@ -102,7 +85,8 @@ std::vector<std::vector<double>> flap_scores_of(const CostJob& job, const std::v
         const Matrix h = whole_moment(job.moments.get(tensor.name));
         std::vector<double> mean_square;
         for (int64_t j = 0; j < h.rows(); j++) mean_square.push_back(static_cast<double>(h(j, j)));
-        scores.push_back(flap_scores(job.source, matrices_of(model, curve), mean_square, means.at(tensor.name)));
+        scores.push_back(
+            flap_scores(job.source, unit_matrices(model, curve.layer, curve.kind), mean_square, means.at(tensor.name)));
         for (const double s : scores.back()) least = std::min(least, s);
     }
     for (size_t c = 0; c < curves.size(); c++)
@@ -123,7 +107,8 @@ std::vector<CutCurve> local_curves(const CostJob& job) {
             case UnitScore::measured: curve.steps = measured_steps(job, curve); break;
             case UnitScore::magnitude:
                 curve.steps =
-                    steps_by_score(magnitude_scores(job.source, matrices_of(model, curve)), units_per_step(job, curve));
+                    steps_by_score(magnitude_scores(job.source, unit_matrices(model, curve.layer, curve.kind)),
+                                   units_per_step(job, curve));
                 break;
             case UnitScore::flap:
                 curve.steps = steps_by_score(flap[static_cast<size_t>(c)], units_per_step(job, curve));

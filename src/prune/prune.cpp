@@ -6,23 +6,21 @@
 #include <chrono>
 #include <map>
 
-#include "base/process.h"
 #include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "compress/judge.h"
 #include "compress/workspace.h"
 #include "ech0/error.h"
 #include "prune/costs.h"
+#include "prune/experts.h"
 #include "prune/mend.h"
+#include "prune/outcome.h"
 #include "prune/pruned_file.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
 namespace {
-
-// Chunks that the result is measured on.
-constexpr int64_t judged_chunks = 4;
 
 struct Job {
     const Model& model;
@@ -114,6 +112,7 @@ Workspace open_work(const PruneOptions& o, const std::string& source_sha256) {
 
 void check_options(const Model& model, const PruneOptions& o) {
     const auto given = [](const Amount& amount) { return amount.of != Amount::Of::nothing; };
+    if (given(o.experts)) throw UsageError(fmt::format("--experts: {} has no experts", model.files.front().string()));
     const bool kinds = given(o.kv_heads) || given(o.channels) || given(o.whole_layers);
     if (given(o.remove) + (o.budget_bytes > 0) + (o.most_kl > 0) + kinds != 1)
         throw UsageError(
@@ -230,23 +229,15 @@ void describe(const Job& job, const Judge& judge, const Candidate& best, Pruning
     const auto trial =
         std::find_if(result.trials.begin(), result.trials.end(), [](const PruneTrial& t) { return t.chosen; });
     const PruneOptions& o = job.options;
-    const Model made = read_model(o.out.string());
-    result.source_path = job.model.files.front().string();
     result.source_sha256 = job.source_sha256;
-    result.path = o.out.string();
-    result.sha256 = cached_sha256_of_file(o.out, job.progress);
-    result.architecture = made.architecture;
     result.repair = o.repair;
-    result.size_bytes = made.size_bytes;
-    result.n_layer_before = job.model.n_layer;
-    result.n_params_before = job.model.n_params;
-    result.n_params = made.n_params;
     result.layers = layers_of(job.model, best.choice.structure);
     if (o.score == UnitScore::measured) result.predicted_kl = trial->predicted_kl;
     result.kl_unrepaired = trial->kl_unrepaired;
     if (o.repair != Repair::off) result.kl_repaired = trial->kl;
     result.n_tokens_judged = judge.n_tokens();
-    result.peak_memory_bytes = peak_memory_bytes();
+    result.names = usual_names(job.source, best.choice.structure, o.score);
+    describe_files(job.model, read_model(o.out.string()), result, job.progress);
 }
 
 }  // namespace
@@ -276,6 +267,7 @@ std::vector<PruneOutlook> outlook_of(const Model& model, PruneOptions options, c
 }
 
 Pruning prune(const Model& model, const PruneOptions& options, const Progress& progress) {
+    if (model.n_expert > 0) return prune_experts(model, options, progress);
     const auto began = std::chrono::steady_clock::now();
     Job job = open_job(model, options, progress);
 

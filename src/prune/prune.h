@@ -10,6 +10,7 @@
 #include "ech0/progress.h"
 #include "ech0/units.h"
 #include "prune/method.h"
+#include "prune/usual_names.h"
 
 namespace ech0 {
 
@@ -18,6 +19,7 @@ struct PruneOptions {
     int64_t budget_bytes = 0;                 ///< of the whole file, matrices in half precision; or else
     double most_kl = 0;                       ///< as much as is predicted to cost no more nats per token; or else
     Amount kv_heads, channels, whole_layers;  ///< kind by kind
+    Amount experts;                           ///< of every layer of a mixture
     std::set<int64_t> untouched;              ///< layers that stay as they are
     std::filesystem::path out;
     CalibrationText text;
@@ -34,6 +36,8 @@ struct PruneOptions {
 /// What was cut from one layer.
 struct PrunedLayer {
     int64_t layer = 0, n_kv_heads_before = 0, n_kv_heads = 0, n_channels_before = 0, n_channels = 0;
+    int64_t n_experts_before = 0;
+    std::vector<int32_t> experts_gone = {};
 };
 
 /// One way of removing as much, made and measured.
@@ -52,6 +56,7 @@ struct Pruning {
     int64_t n_params_before = 0, n_params = 0;
     std::vector<PrunedLayer> layers;  ///< those that stay
     std::vector<PruneTrial> trials;
+    std::vector<UsualName> names;
     double predicted_kl = 0, kl_unrepaired = 0, kl_repaired = 0;  ///< of the chosen one; 0: not measured
     int64_t n_tokens_judged = 0;
     double seconds = 0;

@@ -7,11 +7,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/file.h"
-#include "base/interrupt.h"
 #include "ech0/error.h"
-#include "runtime/engine.h"
 #include "runtime/ggml_types.h"
+#include "runtime/gguf_output.h"
 
 namespace ech0 {
 namespace {
@@ -181,25 +179,6 @@ ggml_context_ptr add_tensors(gguf_context* gguf, const Model& model, const std::
     return tensors;
 }
 
-void write_tensors(const Source& source, const gguf_context* gguf, const std::vector<Piece>& pieces,
-                   const Repaired& repaired, AtomicFile& file) {
-    for (size_t i = 0; i < pieces.size(); i++) {
-        check_interrupt();
-        const std::span<const std::byte> known = repaired ? repaired(pieces[i].name) : std::span<const std::byte>();
-        if (!known.empty()) {
-            if (known.size() != gguf_get_tensor_size(gguf, static_cast<int64_t>(i)))
-                throw Error(
-                    fmt::format("tensor {}: {} bytes repaired, another number planned", pieces[i].name, known.size()));
-            file.write(known.data(), known.size());
-        } else {
-            const std::vector<std::byte> bytes = cut(source, pieces[i]);
-            file.write(bytes.data(), bytes.size());
-        }
-        if (pieces[i].source != nullptr) source.release(*pieces[i].source);
-        file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf)));
-    }
-}
-
 }  // namespace
 
 std::string architecture_of(const Structure& structure) {
@@ -215,11 +194,7 @@ void write_pruned(const Source& source, const Structure& structure, const Pruned
     const Model& model = source.model();
     check_prunable(model);
     check_runnable(structure);
-    const gguf_context_ptr original(gguf_init_from_file(model.files.front().string().c_str(), {true, nullptr}));
-    if (!original) throw engine_error("read the metadata of " + model.files.front().string());
-    const gguf_context_ptr gguf(gguf_init_empty());
-    gguf_set_kv(gguf.get(), original.get());
-    for (const char* key : {"split.no", "split.count", "split.tensors.count"}) gguf_remove_key(gguf.get(), key);
+    const gguf_context_ptr original = copied_keys(model), gguf = copied_keys(model);
     rename_architecture(gguf.get(), original.get(), model.architecture, form.architecture);
     set_widths(gguf.get(), model, structure, form.architecture);
     gguf_set_val_str(gguf.get(), "ech0.recipe", form.recipe.c_str());
@@ -228,12 +203,14 @@ void write_pruned(const Source& source, const Structure& structure, const Pruned
     std::vector<Piece> pieces = pieces_of(model, structure, form.output_biases);
     for (Piece& piece : pieces) straighten(piece);
     const ggml_context_ptr tensors = add_tensors(gguf.get(), model, pieces);
-    AtomicFile file(target);
-    std::vector<char> head(gguf_get_meta_size(gguf.get()));
-    gguf_get_meta_data(gguf.get(), head.data());
-    file.write(head.data(), head.size());
-    write_tensors(source, gguf.get(), pieces, repaired, file);
-    file.commit();
+    const auto read = [&](size_t i, std::vector<std::byte>& scratch) {
+        const std::span<const std::byte> known = repaired ? repaired(pieces[i].name) : std::span<const std::byte>();
+        if (!known.empty()) return known;
+        scratch = cut(source, pieces[i]);
+        if (pieces[i].source != nullptr) source.release(*pieces[i].source);
+        return std::span<const std::byte>(scratch);
+    };
+    write_gguf(gguf.get(), read, target);
 }
 
 }  // namespace ech0

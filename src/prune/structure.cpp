@@ -67,7 +67,7 @@ void check_prunable(const Model& model) {
                         : model.architecture == "phi3"  ? "fused matrices"
                                                         : "such graph"));
     if (model.n_expert > 0)
-        throw UsageError(fmt::format("{}: experts cannot be pruned: architecture deci has none", file));
+        throw UsageError(fmt::format("{}: a mixture of experts loses only whole experts: deci has none", file));
     if (model.n_embd_head_k != model.n_embd_head_v)
         throw UsageError(fmt::format("{}: keys of {} and values of {}: architecture deci wants them alike", file,
                                      model.n_embd_head_k, model.n_embd_head_v));

@@ -11,7 +11,7 @@ namespace ech0 {
 namespace {
 
 struct Total {
-    int64_t layers = 0, kv_heads = 0, channels = 0;  // the latter of layers that stay
+    int64_t layers = 0, kv_heads = 0, channels = 0, experts = 0;  // all but the first of layers that stay
 };
 
 const char* name_of(Repair repair) {
@@ -35,8 +35,41 @@ Total total_removed(const Pruning& p) {
     for (const PrunedLayer& l : p.layers) {
         total.kv_heads += l.n_kv_heads_before - l.n_kv_heads;
         total.channels += l.n_channels_before - l.n_channels;
+        total.experts += static_cast<int64_t>(l.experts_gone.size());
     }
     return total;
+}
+
+std::string layers_text(const Pruning& p, const Look& look) {
+    Table table({{"layer"}, {"KV heads", Table::Align::right}, {"ffn channels", Table::Align::right}});
+    for (const PrunedLayer& l : p.layers)
+        if (l.n_kv_heads != l.n_kv_heads_before || l.n_channels != l.n_channels_before)
+            table.add({std::to_string(l.layer), fmt::format("{} of {}", l.n_kv_heads, l.n_kv_heads_before),
+                       fmt::format("{} of {}", l.n_channels, l.n_channels_before)});
+    return table.text(look);
+}
+
+std::string experts_text(const Pruning& p, const Look& look) {
+    Table table({{"layer"}, {"experts", Table::Align::right}, {"gone"}});
+    for (const PrunedLayer& l : p.layers)
+        table.add({std::to_string(l.layer),
+                   fmt::format("{} of {}", l.n_experts_before - static_cast<int64_t>(l.experts_gone.size()),
+                               l.n_experts_before),
+                   fmt::format("{}", fmt::join(l.experts_gone, " "))});
+    return table.text(look);
+}
+
+/// What plans usually call it, beside what decided here.
+std::string names_text(const Pruning& p, const Look& look) {
+    Table table({{"gone", Table::Align::right},
+                 {"of"},
+                 {"usually by"},
+                 {"here by"},
+                 {"magnitude would agree on", Table::Align::right}});
+    for (const UsualName& n : p.names)
+        table.add({std::to_string(n.n_removed), n.unit, n.name, n.method,
+                   fmt::format("{:.0f} %", 100 * n.same_by_magnitude)});
+    return table.text(look);
 }
 
 }  // namespace
@@ -48,7 +81,16 @@ Json prune_json(const Pruning& p) {
                           {"kv_heads_before", l.n_kv_heads_before},
                           {"kv_heads", l.n_kv_heads},
                           {"ffn_channels_before", l.n_channels_before},
-                          {"ffn_channels", l.n_channels}});
+                          {"ffn_channels", l.n_channels},
+                          {"experts_before", l.n_experts_before},
+                          {"experts_gone", l.experts_gone}});
+    Json methods = Json::array();
+    for (const UsualName& n : p.names)
+        methods.push_back({{"unit", n.unit},
+                           {"name", n.name},
+                           {"method", n.method},
+                           {"removed", n.n_removed},
+                           {"same_by_magnitude", n.same_by_magnitude}});
     Json trials = Json::array();
     for (const PruneTrial& t : p.trials)
         trials.push_back({{"what", t.what},
@@ -66,8 +108,10 @@ Json prune_json(const Pruning& p) {
               {"parameters_before", p.n_params_before},
               {"layers", total.layers},
               {"kv_heads", total.kv_heads},
-              {"ffn_channels", total.channels}}},
+              {"ffn_channels", total.channels},
+              {"experts", total.experts}}},
             {"layers", std::move(layers)},
+            {"methods", std::move(methods)},
             {"repair", name_of(p.repair)},
             {"trials", std::move(trials)},
             {"kl_divergence",
@@ -93,7 +137,9 @@ Pruning pruning_from_json(const Json& json) {
         p.repair = repair_by_name(json.at("repair").get<std::string>());
         for (const Json& l : json.at("layers"))
             p.layers.push_back({l.at("layer"), l.at("kv_heads_before"), l.at("kv_heads"), l.at("ffn_channels_before"),
-                                l.at("ffn_channels")});
+                                l.at("ffn_channels"), l.at("experts_before"), l.at("experts_gone")});
+        for (const Json& n : json.at("methods"))
+            p.names.push_back({n.at("unit"), n.at("name"), n.at("method"), n.at("removed"), n.at("same_by_magnitude")});
         p.n_layer_before = static_cast<int64_t>(p.layers.size()) + json.at("removed").at("layers").get<int64_t>();
         for (const Json& t : json.at("trials"))
             p.trials.push_back(
@@ -115,14 +161,10 @@ std::string prune_text(const Pruning& p, const Look& look) {
         fmt::format("{}: {}, {:.1f} % of {:.1f} million weights removed\n\n", p.path, format_disk(p.size_bytes),
                     100.0 * static_cast<double>(removed) / static_cast<double>(p.n_params_before),
                     static_cast<double>(p.n_params_before) / 1e6);
-    Table table({{"layer"}, {"KV heads", Table::Align::right}, {"ffn channels", Table::Align::right}});
-    for (const PrunedLayer& l : p.layers)
-        if (l.n_kv_heads != l.n_kv_heads_before || l.n_channels != l.n_channels_before)
-            table.add({std::to_string(l.layer), fmt::format("{} of {}", l.n_kv_heads, l.n_kv_heads_before),
-                       fmt::format("{} of {}", l.n_channels, l.n_channels_before)});
-    text += table.text(look);
+    text += total_removed(p).experts > 0 ? experts_text(p, look) : layers_text(p, look);
     if (const int64_t n = total_removed(p).layers; n > 0)
         text += fmt::format("{} of {} layers are gone; what stays is numbered anew in the file\n", n, p.n_layer_before);
+    if (!p.names.empty()) text += "\n" + names_text(p, look);
     if (p.trials.size() > 1)
         for (const PruneTrial& t : p.trials)
             text += fmt::format("{} {}: KL divergence {:.4f}\n", t.chosen ? "chosen:" : "tried: ", t.what, t.kl);
@@ -130,8 +172,9 @@ std::string prune_text(const Pruning& p, const Look& look) {
                         p.kl_unrepaired);
     if (p.kl_repaired > 0)
         text += fmt::format(", {:.4f} {}", p.kl_repaired, p.repair == Repair::bias ? "with biases" : "repaired");
-    text += fmt::format(" (predicted {:.4f})\nMade in {}, {} of memory at most.\n", p.predicted_kl,
-                        format_duration(p.seconds), format_memory(p.peak_memory_bytes));
+    if (p.predicted_kl > 0) text += fmt::format(" (predicted {:.4f})", p.predicted_kl);
+    text += fmt::format("\nMade in {}, {} of memory at most.\n", format_duration(p.seconds),
+                        format_memory(p.peak_memory_bytes));
     text += fmt::format(
         "Next: ech0 compress {} --size SIZE -o OUT.gguf, and at the same size without pruning: at equal "
         "bytes that is often closer\n",

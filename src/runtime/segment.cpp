@@ -246,16 +246,17 @@ void Segment::feed_sink(const ggml_tensor* product, const std::string& weight) {
     // x is [n_cols, n_used or 1, n_tokens], ids [n_used, n_tokens]: which expert each token's product went to. Each
     // expert's rows are given together.
     const ggml_tensor* ids = product->src[2];
-    chosen_.resize(static_cast<size_t>(ids->ne[0]));
+    const int64_t n_used = ids->ne[0], n_tokens = ids->ne[1];
+    chosen_.resize(static_cast<size_t>(n_used * n_tokens));
+    for (int64_t token = 0; token < n_tokens; token++)
+        ggml_backend_tensor_get(ids, chosen_.data() + token * n_used, static_cast<size_t>(token) * ids->nb[1],
+                                static_cast<size_t>(n_used) * sizeof(int32_t));
+    if (sink_->chose) sink_->chose(weight, chosen_, n_used);
     std::map<int32_t, std::vector<float>> rows_of;
-    for (int64_t token = 0; token < ids->ne[1]; token++) {
-        ggml_backend_tensor_get(ids, chosen_.data(), static_cast<size_t>(token) * ids->nb[1],
-                                chosen_.size() * sizeof(int32_t));
-        for (int64_t k = 0; k < ids->ne[0]; k++) {
-            const float* row = activations_.data() + (token * x->ne[1] + k % x->ne[1]) * n_cols;
-            std::vector<float>& rows = rows_of[chosen_[static_cast<size_t>(k)]];
-            rows.insert(rows.end(), row, row + n_cols);
-        }
+    for (int64_t i = 0; i < n_used * n_tokens; i++) {
+        const float* row = activations_.data() + (i / n_used * x->ne[1] + i % n_used % x->ne[1]) * n_cols;
+        std::vector<float>& rows = rows_of[chosen_[static_cast<size_t>(i)]];
+        rows.insert(rows.end(), row, row + n_cols);
     }
     for (const auto& [expert, rows] : rows_of)
         sink_->take(weight, expert, rows.data(), static_cast<int64_t>(rows.size()) / n_cols, n_cols);

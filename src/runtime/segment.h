@@ -44,6 +44,8 @@ struct ActivationSink {
     std::function<void(const std::string& tensor, int64_t matrix, const float* x, int64_t n_rows, int64_t n_cols)> take;
     /// Also the nodes of the graph called `node`-<layer>, such as "ffn_inp"; matrix is -1. Optional.
     std::string node = {};
+    /// Before the inputs of a product with experts: which expert each token chose, [n_tokens, n_used]. Optional.
+    std::function<void(const std::string& tensor, std::span<const int32_t> experts, int64_t n_used)> chose = {};
     /// Asked after each take: true ends the run there, and what run() gives is not to be used. Optional.
     std::function<bool()> enough = {};
 };
@@ -102,7 +104,7 @@ private:
     const ActivationSink* sink_ = nullptr;
     std::vector<std::pair<const ggml_tensor*, std::vector<std::string>>>* products_ = nullptr;  // while listing them
     std::vector<float> out_, activations_;
-    std::vector<int32_t> chosen_;  // experts chosen per token
+    std::vector<int32_t> chosen_;  // experts, [n_tokens, n_used]
 };
 
 }  // namespace ech0

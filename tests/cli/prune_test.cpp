@@ -21,6 +21,7 @@ struct Workshop {
         TinyModel tiny;
         tiny.architecture = architecture;
         tiny.n_ff = 128;
+        if (tiny.architecture == "qwen3moe") tiny.n_expert = 4, tiny.n_expert_used = 2;
         tiny.type = GGML_TYPE_F16;
         write_tiny_model(tiny, folder / "m.gguf");
         options.folder = folder.path();
@@ -90,6 +91,45 @@ TEST_CASE("a model that was pruned can be pruned again") {
     const Finished again = w.prune({"--remove", "20%"});
     CHECK_MESSAGE(again.status == 0, again.err);
     CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
+}
+
+TEST_CASE("a mixture loses whole experts, every layer equally many, and answers") {
+    const Workshop w("qwen3moe");
+    const Finished run = w.prune({"--experts", "1", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["removed"]["experts"] == 2);
+    CHECK(json["layers"][1]["experts_before"] == 4);
+    CHECK(json["layers"][1]["experts_gone"].size() == 1);
+    CHECK(json["kl_divergence"]["unrepaired"].get<double>() > 0);
+    CHECK(read_model((w.folder / "out.gguf").string()).n_expert == 3);
+    CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
+    CHECK(w.prune({"--remove", "30%"}).status == 0);
+    CHECK(w.prune({"--experts", "50%"}).status == 0);
+    for (const auto& wrong : std::vector<std::vector<std::string>>{{"--experts", "3"},
+                                                                   {"--experts", "1%"},
+                                                                   {"--remove", "1%"},
+                                                                   {"--heads", "1"},
+                                                                   {"--experts", "1", "--remove", "10%"},
+                                                                   {"--size", "1GB"},
+                                                                   {"--experts", "1", "--keep-layers", "0"}}) {
+        const Finished refused = w.prune(wrong);
+        CHECK(refused.status == 2);
+        CHECK(refused.err.find("ech0: ") != std::string::npos);
+    }
+    CHECK(Workshop("llama").prune({"--experts", "1"}).err.find("no experts") != std::string::npos);
+}
+
+TEST_CASE("what usual plans call a score stands beside what decided, and how far magnitude would agree") {
+    const Workshop w;
+    const Finished run = w.prune({"--heads", "1", "--ffn", "32", "--score", "magnitude", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json methods = nlohmann::json::parse(run.out)["methods"];
+    REQUIRE(methods.size() == 2);
+    CHECK(methods[0]["name"] == "Head Importance Score");
+    CHECK(methods[1]["name"] == "FFN magnitude");
+    for (const auto& m : methods) CHECK(m["same_by_magnitude"] == 1);
+    CHECK(w.prune({"--heads", "1"}).out.find("Head Importance Score") != std::string::npos);
 }
 
 TEST_CASE("prune to a size keeps it, and two runs give the same file") {
