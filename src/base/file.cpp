@@ -248,11 +248,18 @@ void AtomicFile::write_at(int64_t offset_bytes, const void* data, size_t size) {
     size_bytes_ = std::max(size_bytes_, offset_bytes + static_cast<int64_t>(size));
 }
 
-void AtomicFile::commit() {
+void AtomicFile::flush() {
     if (::fsync(fd_) != 0) {
         throw errno == ENOSPC ? disk_full(target_, size_bytes_, free_bytes(folder_of(target_)))
                               : system_error("flush", target_, errno);
     }
+#ifdef POSIX_FADV_DONTNEED
+    ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);  // only a hint; macOS has none
+#endif
+}
+
+void AtomicFile::commit() {
+    flush();
     if (::rename(part_.c_str(), target_.c_str()) != 0) throw system_error("rename to", target_, errno);
     close_part();
     // The name is durable only when the folder is; some file systems refuse to sync one, and then there is no more to

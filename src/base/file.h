@@ -65,6 +65,10 @@ public:
     /// Write over bytes that are already there (a header whose numbers were not known before).
     void write_at(int64_t offset_bytes, const void* data, size_t size);
 
+    /// What was written is on the disk, and whoever reads it now reads it from there.
+    /// @throws FileError
+    void flush();
+
     /// Flush to the disk, give the file its name, flush the folder. Replaces a file of that name.
     /// @throws FileError
     void commit();

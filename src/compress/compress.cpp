@@ -420,6 +420,21 @@ private:
     std::vector<std::string> notes_;
 };
 
+/// The engine must make of the file what it made of the weights that were planned.
+/// @throws Error if it does not
+void check_written(const Judge& judge, const Model& model, const Weights& planned, const Model& written) {
+    const std::vector<double> expected = judge.kl_at_first(model, planned),
+                              found = judge.kl_at_first(written, Source(written).as_stored());
+    // The same kernels on the same weights; what is left is the last bits of sums that threads may have ordered anew.
+    constexpr double tolerance = 1e-4;  // nats
+    for (size_t i = 0; i < expected.size(); i++)
+        if (!(std::abs(expected[i] - found[i]) <= tolerance * (1 + expected[i])))
+            throw Error(fmt::format(
+                "the file that was written is not the model that was planned: at token {} KL divergence {:.6f}, "
+                "planned {:.6f}",
+                i, found[i], expected[i]));
+}
+
 /// Round for good, measure, and write; the better of the two roundings where both were measured.
 void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenance, Artifact& artifact) {
     const PlannedModel by_itself{job, planned.costs, planned.choice};
@@ -440,11 +455,15 @@ void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenanc
     std::vector<int32_t> types;
     for (const Assignment& a : plan.tensors) types.push_back(a.type);
     const GgufHead head(job.model, types, provenance);
-    head.write(job.options.out, [&](size_t i, std::vector<std::byte>&) {
+    const auto read = [&](size_t i, std::vector<std::byte>&) {
         if (job.progress) job.progress("write", static_cast<int64_t>(i), static_cast<int64_t>(types.size()));
         if (i > 0) final_model.release(job.model.tensors[i - 1]);
         return keep ? final_model.bytes(i) : by_itself.bytes(i);
-    });
+    };
+    const auto proof = [&](const Model& written) {
+        check_written(judge, job.model, keep ? final_model.weights() : by_itself.weights(), written);
+    };
+    artifact.sha256 = head.write(job.options.out, read, proof);
     artifact.size_bytes = head.file_bytes();
 }
 
@@ -498,7 +517,6 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     artifact.source_path = model.files.front().string();
     artifact.source_sha256 = source_sha256;
     artifact.path = options.out.string();
-    artifact.sha256 = cached_sha256_of_file(options.out, progress);
     int64_t tensor_bytes = 0;
     for (const Assignment& a : artifact.plan.tensors) tensor_bytes += a.size_bytes;
     artifact.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(model.n_params);

@@ -71,6 +71,7 @@ GgufHead::GgufHead(const Model& model, std::span<const int32_t> types, const Pro
     gguf_set_val_u32(gguf_.get(), "general.file_type", static_cast<uint32_t>(file_type(commonest(model, types))));
     gguf_set_val_u32(gguf_.get(), "general.quantization_version", GGML_QNT_VERSION);
     set_provenance(gguf_.get(), provenance);
+    set_proof(gguf_.get(), "read again, index checked, run by the engine: as planned");
     for (size_t i = 0; i < model.tensors.size(); i++) {
         const Tensor& t = model.tensors[i];
         ggml_tensor* tensor = ggml_new_tensor(tensors_.get(), static_cast<ggml_type>(types[i]),
@@ -89,8 +90,8 @@ int64_t GgufHead::padded(int64_t tensor_bytes) const {
 
 int64_t GgufHead::file_bytes() const { return ech0::file_bytes(gguf_.get()); }
 
-void GgufHead::write(const std::filesystem::path& target, const TensorBytes& read) const {
-    write_gguf(gguf_.get(), read, target);
+std::string GgufHead::write(const std::filesystem::path& target, const TensorBytes& read, const Proof& proof) const {
+    return write_gguf(gguf_.get(), read, target, proof);
 }
 
 }  // namespace ech0

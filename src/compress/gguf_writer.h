@@ -32,7 +32,8 @@ public:
 
     /// Write the file; `read` gives each tensor's bytes in order.
     /// @throws FileError, Interrupted; nothing is left under the target's name then
-    void write(const std::filesystem::path& target, const TensorBytes& read) const;
+    /// @return its SHA-256
+    std::string write(const std::filesystem::path& target, const TensorBytes& read, const Proof& proof) const;
 
 private:
     gguf_context_ptr gguf_;

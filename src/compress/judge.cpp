@@ -17,6 +17,14 @@ Judge::Judge(const Model& original, const Weights& weights, Chunks chunks, Judgi
 }
 
 std::vector<double> Judge::kl(const Model& version, const Weights& weights) const {
+    return kl_on(version, weights, chunks_);
+}
+
+std::vector<double> Judge::kl_at_first(const Model& version, const Weights& weights) const {
+    return kl_on(version, weights, {chunks_.front()});
+}
+
+std::vector<double> Judge::kl_on(const Model& version, const Weights& weights, const Chunks& chunks) const {
     std::vector<double> kl;
     Walk walk = this->walk("measure");
     walk.on_logits = [&](int64_t c, std::span<const float> logits) {
@@ -24,7 +32,7 @@ std::vector<double> Judge::kl(const Model& version, const Weights& weights) cons
             kl_per_position(reference_[static_cast<size_t>(c)], logits, n_vocab_, how_.n_threads);
         kl.insert(kl.end(), part.begin(), part.end());
     };
-    walk_model(version, weights, chunks_, walk);
+    walk_model(version, weights, chunks, walk);
     return kl;
 }
 

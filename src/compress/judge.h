@@ -24,11 +24,15 @@ public:
     /// KL(original || version) at each position, nats.
     std::vector<double> kl(const Model& version, const Weights& weights) const;
 
+    /// The same on the first chunk alone.
+    std::vector<double> kl_at_first(const Model& version, const Weights& weights) const;
+
     const Chunks& chunks() const { return chunks_; }
     int64_t n_tokens() const;
 
 private:
     Walk walk(const char* stage) const;
+    std::vector<double> kl_on(const Model& version, const Weights& weights, const Chunks& chunks) const;
 
     Chunks chunks_;
     Judging how_;

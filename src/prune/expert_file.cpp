@@ -71,7 +71,7 @@ void check_experts(const Model& model) {
 }
 
 void write_experts(const Source& source, const KeptExperts& kept, const std::string& recipe,
-                   const std::filesystem::path& target) {
+                   const std::filesystem::path& target, const Proof& proof) {
     const Model& model = source.model();
     check_experts(model);
     const auto n_kept = static_cast<int64_t>(kept.front().size());
@@ -80,6 +80,7 @@ void write_experts(const Source& source, const KeptExperts& kept, const std::str
     const gguf_context_ptr gguf = copied_keys(model);
     gguf_set_val_u32(gguf.get(), (model.architecture + ".expert_count").c_str(), static_cast<uint32_t>(n_kept));
     gguf_set_val_str(gguf.get(), "ech0.recipe", recipe.c_str());
+    set_proof(gguf.get(), "read again, index checked, run by the engine");
     gguf_set_val_str(gguf.get(), "ech0.source.name", model.files.front().filename().string().c_str());
     const ggml_context_ptr tensors = add_tensors(gguf.get(), model, n_kept);
     const auto read = [&](size_t i, std::vector<std::byte>& scratch) {
@@ -89,7 +90,7 @@ void write_experts(const Source& source, const KeptExperts& kept, const std::str
         source.release(t);
         return std::span<const std::byte>(scratch);
     };
-    write_gguf(gguf.get(), read, target);
+    write_gguf(gguf.get(), read, target, proof);
 }
 
 }  // namespace ech0

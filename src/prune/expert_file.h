@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/gguf_output.h"
 #include "runtime/source.h"
 
 namespace ech0 {
@@ -28,9 +29,9 @@ int64_t bytes_per_expert(const Model& model);
 /// groups
 void check_experts(const Model& model);
 
-/// Write the model with these experts alone, everything else byte for byte as it is.
+/// Write the model with these experts alone, everything else byte for byte as it is. It takes its name after `proof`.
 /// @throws UsageError if fewer stay than each token is sent to; FileError, Interrupted
 void write_experts(const Source& source, const KeptExperts& kept, const std::string& recipe,
-                   const std::filesystem::path& target);
+                   const std::filesystem::path& target, const Proof& proof = {});
 
 }  // namespace ech0

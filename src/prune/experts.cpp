@@ -114,18 +114,16 @@ Pruning prune_experts(const Model& model, const PruneOptions& o, const Progress&
     KeptExperts kept;
     for (const auto& of_layer : expert_scores(source, chunks, o.score, o.n_ctx, n_threads, progress))
         kept.push_back(best_of(of_layer, model.n_expert - n));
-    write_experts(source, kept, fmt::format("prune {} of {} experts", n, model.n_expert), o.out);
-
     const Judge judge(model, source.as_stored(), spread_chunks(all.selection, judged_chunks),
                       {o.n_ctx, n_threads, progress});
-    const Model made = read_model(o.out.string());
     Pruning result;
-    result.kl_unrepaired = mean_of(judge.kl(made, Source(made).as_stored()));
+    write_experts(source, kept, fmt::format("prune {} of {} experts", n, model.n_expert), o.out,
+                  [&](const Model& made) { result.kl_unrepaired = mean_of(judge.kl(made, Source(made).as_stored())); });
     result.n_tokens_judged = judge.n_tokens();
     result.repair = Repair::off;
     result.source_sha256 = cached_sha256_of_file(model.files.front(), progress);
     result.layers = layers_of(model, kept);
-    describe_files(model, made, result, progress);
+    describe_files(model, read_model(o.out.string()), result, progress);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return result;
 }

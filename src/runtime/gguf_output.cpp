@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/sha256.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
 
@@ -26,23 +27,48 @@ int64_t file_bytes(const gguf_context* gguf) {
     return static_cast<int64_t>(bytes);
 }
 
-void write_gguf(const gguf_context* gguf, const TensorBytes& read, const std::filesystem::path& target) {
-    AtomicFile file(target);
-    file.expect_size(file_bytes(gguf));
+namespace {
+
+void write_tensors(const gguf_context* gguf, const TensorBytes& read, AtomicFile& file, Sha256& hash) {
+    const auto put = [&](const void* data, size_t size) {
+        file.write(data, size);
+        hash.update(data, size);
+    };
     std::vector<char> head(gguf_get_meta_size(gguf));
     gguf_get_meta_data(gguf, head.data());
-    file.write(head.data(), head.size());
+    put(head.data(), head.size());
     for (int64_t i = 0; i < gguf_get_n_tensors(gguf); i++) {
         check_interrupt();
         std::vector<std::byte> scratch;
         const std::span<const std::byte> bytes = read(static_cast<size_t>(i), scratch);
-        if (bytes.size() != gguf_get_tensor_size(gguf, i))
+        const size_t planned = gguf_get_tensor_size(gguf, i);
+        if (bytes.size() != planned)
             throw Error(fmt::format("tensor {}: {} bytes made, {} planned", gguf_get_tensor_name(gguf, i), bytes.size(),
-                                    gguf_get_tensor_size(gguf, i)));
-        file.write(bytes.data(), bytes.size());
-        file.pad_to(static_cast<int64_t>(gguf_get_alignment(gguf)));
+                                    planned));
+        put(bytes.data(), bytes.size());
+        const std::string zeros(GGML_PAD(planned, gguf_get_alignment(gguf)) - planned, '\0');
+        put(zeros.data(), zeros.size());
     }
-    file.commit();
 }
+
+}  // namespace
+
+std::string write_gguf(const gguf_context* gguf, const TensorBytes& read, const std::filesystem::path& target,
+                       const Proof& proof) {
+    AtomicFile file(target);
+    file.expect_size(file_bytes(gguf));
+    Sha256 written;
+    write_tensors(gguf, read, file, written);
+    file.flush();
+    const std::string hash = written.hex();
+    if (sha256_of_file(file.part()) != hash)
+        throw FileError(fmt::format("{}: the disk gives back other bytes than were written", target.string()));
+    const Model model = read_model(target.string(), {file.part()});
+    if (proof) proof(model);
+    file.commit();
+    return hash;
+}
+
+void set_proof(gguf_context* gguf, const char* what) { gguf_set_val_str(gguf, "ech0.proof", what); }
 
 }  // namespace ech0
