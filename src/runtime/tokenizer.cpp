@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "ech0/error.h"
@@ -49,6 +50,21 @@ Tokenizer::Tokenizer(const Model& model) {
     params.vocab_only = true;
     model_.reset(llama_model_load_from_file(model.files.front().string().c_str(), params));
     if (!model_) throw engine_error("load the vocabulary of " + model.files.front().string());
+}
+
+std::string Tokenizer::text(const std::vector<int32_t>& tokens) const {
+    std::string bytes(tokens.size() * 8, '\0');
+    const auto fill = [&] {
+        return llama_detokenize(vocab(), tokens.data(), static_cast<int32_t>(tokens.size()), bytes.data(),
+                                static_cast<int32_t>(bytes.size()), false, true);
+    };
+    int32_t n = fill();
+    if (n < 0) {  // the engine says how many bytes they are
+        bytes.resize(static_cast<size_t>(-n));
+        n = fill();
+    }
+    bytes.resize(static_cast<size_t>(std::max(0, n)));
+    return bytes;
 }
 
 }  // namespace ech0

@@ -3,6 +3,7 @@
 #include <llama-cpp.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,8 @@ public:
     explicit Tokenizer(const Model& model);
 
     std::vector<int32_t> tokens(std::string_view text) const { return tokenize(vocab(), text, false, false); }
+    /// The bytes that tokens stand for.
+    std::string text(const std::vector<int32_t>& tokens) const;
     bool adds_bos() const { return llama_vocab_get_add_bos(vocab()); }
     int32_t bos() const { return llama_vocab_bos(vocab()); }
 

@@ -1,8 +1,10 @@
+#include <fstream>
 #include <set>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "ech0/model.h"
 #include "support/raw_gguf.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
@@ -150,4 +152,24 @@ TEST_CASE("a split model is inspected as one") {
     const json found = inspect_json_of(parts[1]);
     CHECK(found["files"] == json({parts[0].string(), parts[1].string()}));
     CHECK(run_ech0({"inspect", parts[0].string()}).out.find("and 1 more part") != std::string::npos);
+}
+
+TEST_CASE("inspect --check reads all of a file and ends with 0 if it is sound, with 1 if it is broken") {
+    const Finished sound = run_ech0({"inspect", "demo", "--check", "--json", "--threads", "1"});
+    CHECK(sound.status == 0);
+    const json found = json::parse(sound.out);
+    CHECK(found["schema"] == "ech0.check/1");
+    CHECK(found["is"] == "sound");
+    CHECK(found["points"].size() == 5);
+
+    const TemporaryFolder folder;
+    write_tiny_model({}, folder / "m.gguf");
+    const Tensor norm = *read_model((folder / "m.gguf").string()).find("output_norm.weight");
+    std::fstream file(folder / "m.gguf", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(norm.offset_bytes);
+    file.write("\xFF\xFF\xFF\xFF", 4);
+    file.close();
+    const Finished broken = run_ech0({"inspect", (folder / "m.gguf").string(), "--check"});
+    CHECK(broken.status == 1);
+    CHECK(broken.out.find("output_norm.weight") != std::string::npos);
 }
