@@ -8,7 +8,7 @@ export JOBS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build server demo demo-model test test-models web web-test schemas peers bench asan format format-check tidy lint install package clean
+.PHONY: help build server demo demo-model test test-models web web-test schemas peers bench asan fuzz soak format format-check tidy lint install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -59,6 +59,14 @@ asan: demo-model ## all tests under AddressSanitizer and UndefinedBehaviorSaniti
 	@scripts/engine.sh peers build-asan/engine llama-server ggml-rpc-server
 	@ctest --test-dir build-asan --output-on-failure --no-tests=error --parallel $(JOBS)
 
+fuzz: ## every harness in fuzz/ for a minute each, from the inputs of earlier runs (clang; SECONDS_EACH=60)
+	@scripts/fuzz.sh build-fuzz
+
+soak: build demo-model ## hours: every harness for half an hour, faults at 200 points of each kind, kills at random moments
+	@SECONDS_EACH=1800 scripts/fuzz.sh build-fuzz
+	@ECH0_FAULT_POINTS=200 $(BUILD)/ech0_tests --source-file='*faults_test*'
+	@bench/kill_at_random.sh $(BUILD)
+
 format: ## rewrite the sources as .clang-format says
 	@scripts/format.sh
 
@@ -81,4 +89,4 @@ package: server ## a .deb (on Debian and Ubuntu) and a tarball of what install p
 	@cd $(BUILD) && cpack
 
 clean: ## remove what was built here; the engine and the models stay in the cache
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan build-fuzz

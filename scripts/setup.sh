@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that building ech0 needs, and only those that are missing.
 #
-#   scripts/setup.sh [GROUP...]      groups: build (the default), test, format, tidy, lint, web
+#   scripts/setup.sh [GROUP...]      groups: build (the default), test, format, fuzz, tidy, lint, web
 #
 # Debian and Ubuntu: apt-get, with sudo if need be. macOS: brew. Prints what it installs before it does.
 # ECH0_NO_INSTALL=1: install nothing; say what is missing and stop.
@@ -29,6 +29,8 @@ build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
 build    header:histedit.h                    libedit-dev          -
 test     header:doctest/doctest.h             doctest-dev          doctest
 test     command:patch                        patch                -
+fuzz     command:clang++                      clang                llvm
+fuzz     openmp:                              libomp-dev           libomp
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
 web      command:node                         nodejs               node
@@ -51,6 +53,7 @@ is_there() { # PROBE:WHAT
         browser:*) has chromium || has chromium-browser || has google-chrome || [ "$(uname)" = Darwin ] ;;
         header:*) has_header "$what" ;;
         eigen:*) has_header Eigen/Core || has_header eigen3/Eigen/Core ;;
+        openmp:*) has clang++ && echo '#include <omp.h>' | clang++ -fopenmp -fsyntax-only -x c++ - > /dev/null 2>&1 ;;
         python:*) python3 -c "import $what" > /dev/null 2>&1 ;;
         certificates:*) [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/ssl/cert.pem ] ||
             [ -s /etc/pki/tls/certs/ca-bundle.crt ] ;;

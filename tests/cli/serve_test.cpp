@@ -75,6 +75,18 @@ TEST_CASE("serve answers as OpenAI's interface does, tells what runs, and ends i
     CHECK(is_gone(served.server()));
 }
 
+TEST_CASE("a page of another origin may not read what the server says, one of this machine may") {
+    Served served;
+    httplib::Client client = served.client();
+    const auto allowed = [&](const char* origin) {
+        const httplib::Result answer = client.Get("/v1/models", {{"Origin", origin}});
+        return answer ? answer->get_header_value("Access-Control-Allow-Origin") : "no answer";
+    };
+    CHECK(allowed("https://example.org") == "");
+    CHECK(allowed("https://localhost.example.org") == "");
+    CHECK(allowed("http://localhost:3000") == "http://localhost:3000");
+}
+
 TEST_CASE("a server that is killed is started again") {
     Served served;
     kill(served.server(), SIGKILL);

@@ -1,0 +1,59 @@
+// Writes FOLDER/HARNESS/…: small inputs of the right form, which a fuzzer changes from there.
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/file.h"
+#include "ech0/calibration.h"
+#include "support/tiny_model.h"
+
+using namespace ech0;
+
+namespace {
+
+void write_models(const std::filesystem::path& folder) {
+    for (const char* architecture : {"llama", "deci", "qwen2", "qwen3", "gemma3", "qwen3moe"}) {
+        TinyModel tiny;
+        tiny.architecture = architecture;
+        tiny.n_layer = 1, tiny.n_embd = 32, tiny.n_head = 2, tiny.n_head_kv = 1, tiny.n_ff = 32;
+        tiny.type = GGML_TYPE_Q4_0;
+        if (tiny.architecture == "qwen3moe") tiny.n_expert = 2, tiny.n_expert_used = 1;
+        write_tiny_model(tiny, folder / (tiny.architecture + ".gguf"));
+    }
+}
+
+void write_importance(const std::filesystem::path& folder) {
+    Calibration calibration;
+    calibration.n_ctx = 64;
+    calibration.tensors = {{"blk.0.ffn_up.weight", 4, 1, {1, 2, 3, 4}, {7}}};
+    write_imatrix(calibration, folder / "imatrix.gguf");
+}
+
+void write_texts(const std::filesystem::path& folder) {
+    write_file(folder / "config" / "all.toml",
+               "model = \"m.gguf\"\n[run]\nctx = 4096\nkv = \"q8_0\"\n[chat]\nsystem = \"Be brief.\"\n"
+               "[serve]\nhost = \"127.0.0.1\"\nport = 8080\n[voice]\nenabled = true\n[ollama]\nkeep_alive = \"5m\"\n");
+    const std::string digest = "sha256:" + std::string(64, 'a');
+    const std::string layers =
+        R"("layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": ")" + digest + R"("}])";
+    write_file(folder / "manifest" / "plain", "{" + layers + "}");
+    write_file(folder / "manifest" / "list", R"({"manifests": [{"runner": "ggml", )" + layers + "}]}");
+    write_file(
+        folder / "modelfile" / "texts",
+        std::string("/a b/m.gguf\0MIT\0{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+                    "{% endfor %}\0You \"are\" kind.",
+                    120));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) return std::fputs("usage: fuzz_seeds FOLDER\n", stderr), 2;
+    const std::filesystem::path folder = argv[1];
+    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json"})
+        std::filesystem::create_directories(folder / name);
+    write_models(folder / "gguf");
+    write_importance(folder / "imatrix");
+    write_texts(folder);
+    return 0;
+}
