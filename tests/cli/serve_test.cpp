@@ -50,7 +50,12 @@ struct Served {
         words.insert(words.end(), more.begin(), more.end());
         return words;
     }
-    httplib::Client client() const { return httplib::Client(about["url"].get<std::string>()); }
+    httplib::Client client() const {
+        httplib::Client client(about["url"].get<std::string>());
+        client.set_connection_timeout(60);  // the machine may be busy with other tests
+        client.set_read_timeout(60);
+        return client;
+    }
     pid_t server() const { return about["server_pid"].get<pid_t>(); }
 };
 
