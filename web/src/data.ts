@@ -112,7 +112,8 @@ export interface Prune {
   schema: "ech0.prune/1";
   source: { path: string; sha256: string };
   output: { path: string; size_bytes: number; sha256: string };
-  removed: { parameters: number; layers?: number; kv_heads: number; ffn_channels: number };
+  removed: { parameters: number; layers: number; kv_heads: number; ffn_channels: number; experts: number };
+  methods: { unit: string; name: string; method: string; removed: number; same_by_magnitude: number }[];
   trials?: { what: string; kl_divergence: number; chosen: boolean }[];
   layers: {
     layer: number;
@@ -179,6 +180,29 @@ export interface Surgeon {
   verdict: string | null;
 }
 
+export interface KvPair {
+  type_k: string;
+  type_v: string;
+  kv_bytes: number;
+  predicted_bytes: number;
+  measured_bytes: number | null;
+  kl_divergence: number;
+  kl_by_depth: number[];
+  measured: boolean;
+  on_front: boolean;
+}
+
+export interface KvPlan {
+  model: string;
+  n_ctx: number;
+  n_texts: number;
+  depths: number[];
+  n_judged: number;
+  most_kl: number;
+  pairs: KvPair[];
+  chosen: string | null;
+}
+
 export interface Dashboard {
   schema: "ech0.dashboard/1";
   version: string;
@@ -207,7 +231,7 @@ export interface Page {
   scores: Score[];
   specimens: Specimen[];
   surgeons: Surgeon[];
-  kvPlans: Run[];
+  kvPlans: KvPlan[];
   log: Run[];
 }
 
@@ -226,6 +250,7 @@ const needed: Record<string, Record<string, Kind>> = {
   "ech0.verify/1": { original: "object", candidates: "array", text: "object" },
   "ech0.compress/1": { tensors: "array", output: "object", source: "object" },
   "ech0.prune/1": { layers: "array", removed: "object", kl_divergence: "object" },
+  "ech0.kv_plan/1": { pairs: "array", depths: "array", n_ctx: "number", most_kl: "number" },
   "ech0.bench/1": { models: "array", machine: "string" },
   "ech0.optimize/1": { inspect: "object", compress: "object", verify: "object" },
   "ech0.demo/1": { optimize: "object", answers: "object" },
@@ -265,7 +290,7 @@ function addRun(page: Page, run: unknown, where: string): void {
       break;
     case "ech0.demo/1": addRun(page, run.optimize, `${where}, its optimize`); break;
     case "ech0.surgeon/1": page.surgeons.push(run as unknown as Surgeon); break;
-    case "ech0.kv.plan/1": page.kvPlans.push(run); break;
+    case "ech0.kv_plan/1": page.kvPlans.push(run as unknown as KvPlan); break;
   }
 }
 

@@ -26,13 +26,19 @@ function layerBars(run: Prune, width: number, part: "heads" | "channels"): SVGEl
   return svg;
 }
 
+function whatWent(run: Prune): string {
+  const { layers, kv_heads, ffn_channels, experts } = run.removed;
+  if (experts > 0) return `${countText(experts)} experts`;
+  return `${layers > 0 ? `${countText(layers)} whole layers, ` : ""}${countText(kv_heads)} KV heads and ${countText(ffn_channels)} feed-forward channels`;
+}
+
 function operation(run: Prune): HTMLElement {
   const kl = run.kl_divergence;
   return h(
     "div",
     {},
-    h("p", {}, `${baseName(run.output.path)} (${diskText(run.output.size_bytes)}): ${countText(run.removed.parameters)} weights removed: ${run.removed.layers ? `${countText(run.removed.layers)} whole layers, ` : ""}${countText(run.removed.kv_heads)} KV heads and ${countText(run.removed.ffn_channels)} feed-forward channels.`),
-    h("div", { class: "columns two" }, drawn((width) => layerBars(run, width, "heads")), drawn((width) => layerBars(run, width, "channels"))),
+    h("p", {}, `${baseName(run.output.path)} (${diskText(run.output.size_bytes)}): ${countText(run.removed.parameters)} weights removed: ${whatWent(run)}.`),
+    run.removed.experts > 0 ? null : h("div", { class: "columns two" }, drawn((width) => layerBars(run, width, "heads")), drawn((width) => layerBars(run, width, "channels"))),
     h(
       "dl",
       { class: "readings" },
@@ -44,6 +50,7 @@ function operation(run: Prune): HTMLElement {
         ["judged on", `${countText(kl.n_tokens)} tokens held out`],
       ] as const).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, value))),
     ),
+    h("ul", { class: "small" }, ...run.methods.map((m) => h("li", {}, `${m.unit}: usually by ${m.name}; here by ${m.method}. Plain magnitude would have taken ${percentText(m.same_by_magnitude, 0)} of the same.`))),
     (run.trials ?? []).length > 1
       ? h("ul", { class: "small" }, ...(run.trials ?? []).map((t) => h("li", {}, `${t.chosen ? "chosen" : "tried"}: ${t.what}, KL ${natsText(t.kl_divergence)}`)))
       : null,
