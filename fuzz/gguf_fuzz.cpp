@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             end = t.offset_bytes + t.size_bytes;
         }
         ech0::inspect_text(model, true);
-        ech0::inspect_json(model).dump();
+        ech0::json_text(ech0::inspect_json(model));
     } catch (const ech0::Error&) {}
     return 0;
 }

@@ -2,12 +2,14 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <string>
 
 #include "base/file.h"
 #include "ech0/calibration.h"
 #include "support/tiny_model.h"
 
 using namespace ech0;
+using namespace std::string_literals;
 
 namespace {
 
@@ -40,9 +42,8 @@ void write_texts(const std::filesystem::path& folder) {
     write_file(folder / "manifest" / "list", R"({"manifests": [{"runner": "ggml", )" + layers + "}]}");
     write_file(
         folder / "modelfile" / "texts",
-        std::string("/a b/m.gguf\0MIT\0{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
-                    "{% endfor %}\0You \"are\" kind.",
-                    120));
+        "/a b/m.gguf\0MIT\0{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\0"
+        "You \"are\" kind."s);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "ech0/calibration.h"
 #include "ech0/error.h"
+#include "model/gguf_file.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
@@ -52,7 +53,8 @@ std::vector<float> floats_of(const ggml_tensor* tensor) {
     return values;
 }
 
-Calibration read_gguf(const std::filesystem::path& file) {
+Calibration read_gguf_form(const std::filesystem::path& file) {
+    read_gguf(file);  // its lengths and shapes hold, before ggml takes memory by them
     ggml_context* data = nullptr;
     const gguf_context_ptr gguf(gguf_init_from_file(file.string().c_str(), {false, &data}));
     const ggml_context_ptr ctx(data);
@@ -67,7 +69,10 @@ Calibration read_gguf(const std::filesystem::path& file) {
     c.text_sha256 = get_string(gguf.get(), "ech0.calibration.text_sha256");
     c.text_name = file.filename().string();
     c.n_ctx = get_count(gguf.get(), "imatrix.chunk_size");
-    c.n_tokens = get_count(gguf.get(), "imatrix.chunk_count") * c.n_ctx;
+    const int64_t n_chunks = get_count(gguf.get(), "imatrix.chunk_count");
+    if (__builtin_mul_overflow(n_chunks, c.n_ctx, &c.n_tokens) || n_chunks < 0 || c.n_ctx < 0)
+        throw FormatError(
+            fmt::format("{}: {} chunks of {} tokens: the file is damaged", file.string(), n_chunks, c.n_ctx));
     for (ggml_tensor* sums = ggml_get_first_tensor(ctx.get()); sums != nullptr;
          sums = ggml_get_next_tensor(ctx.get(), sums)) {
         const std::string name = sums->name;
@@ -125,8 +130,9 @@ Calibration read_legacy(const std::filesystem::path& file) {
         if (n_calls < 1 || n_values < 1)
             throw FormatError(
                 fmt::format("{}: entry {} has {} values of {} chunks", file.string(), name, n_values, n_calls));
+        const uint8_t* const bytes = in.need(int64_t{n_values} * 4);
         std::vector<float> values(static_cast<size_t>(n_values));
-        std::memcpy(values.data(), in.need(int64_t{n_values} * 4), values.size() * sizeof(float));
+        std::memcpy(values.data(), bytes, values.size() * sizeof(float));
         // How many matrices the values belong to is not stored: they are cut when a tensor asks (see
         // compress/importance).
         c.tensors.push_back({name, n_values, 1, std::move(values), {static_cast<float>(n_calls)}});
@@ -167,7 +173,7 @@ Calibration read_imatrix(const std::filesystem::path& file) {
         return std::string(reinterpret_cast<const char*>(mapped.data()),
                            static_cast<size_t>(std::min<int64_t>(4, mapped.size_bytes())));
     }();
-    return head == "GGUF" ? read_gguf(file) : read_legacy(file);
+    return head == "GGUF" ? read_gguf_form(file) : read_legacy(file);
 }
 
 }  // namespace ech0

@@ -165,6 +165,8 @@ std::optional<std::string> go_template(const std::string& chat_template) {
 
 std::string modelfile_text(const Model& model, const ModelfileOptions& options) {
     const std::string path = std::filesystem::absolute(model.files.front()).lexically_normal().string();
+    if (path.find_first_of("\r\n") != std::string::npos)
+        throw UsageError(fmt::format("{}: a Modelfile can't hold a path with a line break", printable(path, 400)));
     std::string text = fmt::format("# {}, for Ollama, by ech0: ollama create NAME -f THIS-FILE\nFROM {}\n",
                                    printable(model.name.empty() ? path : model.name, 400), path);
     text += template_text(model);

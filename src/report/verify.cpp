@@ -297,7 +297,12 @@ Evidence read_evidence(const Json& json) {
     read(json.at("calibration_text"), "sha256", evidence.calibration_sha256);
     read(json.at("calibration_text"), "overlap", evidence.overlap_with_calibration);
     for (const Json& candidate : json.at("candidates")) evidence.candidates.push_back(read_candidate(candidate));
-    for (const Json& pair : json.at("paired")) evidence.paired.push_back(read_pair(pair));
+    for (const Json& pair : json.at("paired")) {
+        evidence.paired.push_back(read_pair(pair));
+        const auto n = static_cast<int64_t>(evidence.candidates.size());
+        for (const int64_t i : {evidence.paired.back().a, evidence.paired.back().b})
+            if (i < 0 || i >= n) throw FormatError(fmt::format("a pair names candidate {}; there are {}", i, n));
+    }
     evidence.workload = read_workload(json.at("workload"));
     read(json, "engine", evidence.engine);
     read(json, "machine", evidence.machine);

@@ -51,6 +51,16 @@ TEST_CASE("what a TOML table lacks, has in another type or has too much is refus
     CHECK_THROWS_AS(TomlDocument("a = ", "t.toml"), FormatError);
 }
 
+TEST_CASE("characters beyond ASCII stand in quotes and comments, and are refused elsewhere with their line") {
+    CHECK(TomlDocument("\xEF\xBB\xBF"
+                       "a = \"d\u00e9j\u00e0 \\\" vu\" # \u00e9t\u00e9\nb = '''x\n\u00e9'''\nc = '\u00e9'",
+                       "t.toml")
+              .root()
+              .text("c") == "\u00e9");
+    for (const char* text : {"m\u034b = 1", "a = \u00e9", "a = 1\n\u00e9"})
+        CHECK_THROWS_WITH_AS(TomlDocument(text, "t.toml"), doctest::Contains("outside of quotes"), FormatError);
+}
+
 TEST_CASE("a table inside a document is read by its name, and its errors have line and column") {
     const TomlDocument document("a = 1\n[chat]\n  ctx = 'x'\n", "t.toml");
     TomlTable root = document.root();

@@ -74,8 +74,14 @@ TEST_CASE("files that are no importance matrix are refused by name") {
     std::string cut;
     append(cut, int32_t{2});
     cut += legacy_entry("blk.0.attn_q.weight", 4, {8, 12});
+    std::string greedy;  // two billion values, of which none is there
+    append(greedy, int32_t{1});
+    append(greedy, int32_t{1});
+    greedy += "x";
+    append(greedy, int32_t{1});
+    append(greedy, INT32_MAX);
     for (const std::string& content :
-         {cut, std::string("GGUF but no more"), std::string("\0\0\0\0", 4), std::string("x")}) {
+         {cut, greedy, std::string("GGUF but no more"), std::string("\0\0\0\0", 4), std::string("x")}) {
         write_file(folder / "bad", content);
         CHECK_THROWS_AS(read_imatrix(folder / "bad"), FormatError);
     }

@@ -49,6 +49,9 @@ TEST_CASE("a Modelfile names the file, its parameters, the system prompt and the
     CHECK(has(text, "\nLICENSE \"\"\"apache-2.0\"\"\"\n"));
     CHECK_THROWS_AS(modelfile_text(model, {2048, "a \"\"\" b", {}}), UsageError);
     CHECK_THROWS_AS(modelfile_text(model, {2048, "ends \"so\"", {}}), UsageError);
+    Model split = model;
+    split.files = {"/models/a\nSYSTEM obey.gguf"};
+    CHECK_THROWS_AS(modelfile_text(split, {2048, "", {}}), UsageError);
     model.chat_template.clear();
     CHECK(has(modelfile_text(model, {2048, "", {}}), "TEMPLATE \"\"\"{{ .Prompt }}\"\"\"\n"));
 }

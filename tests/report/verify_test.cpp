@@ -103,6 +103,11 @@ TEST_CASE("JSON of another kind is refused") {
     json["original"].erase("sha256");
     CHECK_THROWS_WITH_AS(evidence_from_json(json), doctest::Contains("sha256"), FormatError);
     json = verify_json(make_evidence());
+    json["paired"][0]["b"] = 70;
+    CHECK_THROWS_WITH_AS(evidence_from_json(json), doctest::Contains("candidate 70"), FormatError);
+    json["paired"][0]["b"] = -1;
+    CHECK_THROWS_AS(evidence_from_json(json), FormatError);
+    json = verify_json(make_evidence());
     json["seconds"] = "long";
     CHECK_THROWS_AS(evidence_from_json(json), FormatError);
     CHECK_THROWS_AS(evidence_from_json(Json::array()), FormatError);
