@@ -26,7 +26,8 @@ bool is_redirect(int status) {
 // A GET that follows redirects. @return the address that answered
 Url get(Url url, const std::string& thing, const HttpOnBody& on_body) {
     for (int i = 0; i <= most_redirects; i++) {
-        const HttpHead head = http_get(url, {{"Accept", "text/html, */*;q=0.1"}}, [](const HttpHead&) {}, on_body);
+        const HttpHead head = http_get(
+            url, {{"Accept", "text/html, */*;q=0.1"}}, [](const HttpHead&) {}, on_body);
         if (head.status == 200) return url;
         if (head.status >= 500 || head.status == 408 || head.status == 429)
             throw NetworkError(fmt::format("{}: {} fails ({})", thing, printable(url.host), head.status));
@@ -110,7 +111,8 @@ void fetch_package_file(const Url& index, const PackageFile& wanted, const std::
         Sha256 hash;
         get(address, wanted.file, [&](const char* data, size_t size) {
             if (file.size_bytes() + static_cast<int64_t>(size) > wanted.size_bytes)
-                throw FormatError(fmt::format("{}: more than the {} bytes it should have", wanted.file, wanted.size_bytes));
+                throw FormatError(
+                    fmt::format("{}: more than the {} bytes it should have", wanted.file, wanted.size_bytes));
             file.write(data, size);
             hash.update(data, size);
             if (progress) progress(stage, file.size_bytes(), wanted.size_bytes);
