@@ -76,7 +76,8 @@ Url find_in_page(std::string_view page, const PackageFile& wanted, const Url& pa
     const size_t anchor = name == std::string_view::npos ? name : page.rfind("href=\"", name);
     const size_t begin = anchor == std::string_view::npos ? anchor : anchor + 6;
     const size_t end = begin == std::string_view::npos ? begin : page.find('"', begin);
-    if (end == std::string_view::npos || end > name || page.rfind("<a", name) > begin)
+    if (end == std::string_view::npos || end > name ||
+        page.substr(end, name - end).find("</a>") != std::string_view::npos)
         throw FormatError(fmt::format("{} has no file {}: PIP_INDEX_URL names another index",
                                       printable(page_address.text(), 400), wanted.file));
     std::string address = unescaped(std::string(page.substr(begin, end - begin)));
