@@ -54,7 +54,7 @@ def write(path, rate, samples):
 
 
 def transcribe(recognizer, path):
-    ran = subprocess.run([ech0, "talk", "--recognizer", recognizer, "--transcribe", path], capture_output=True, text=True)
+    ran = subprocess.run([ech0, "talk", "--recognizer", recognizer, "--voice-threads", "1", "--transcribe", path], capture_output=True, text=True)
     return ran.stdout.strip()
 
 
@@ -76,7 +76,7 @@ def dialogue(speaker, gap_s, noise, path):
 def talk(name, recognizer, speaker, path, more=()):
     answer = f"{scratch}/answer-{name}.wav"
     ran = subprocess.run([ech0, "talk", "demo", "--wav", path, "--wav-out", answer, "--recognizer", recognizer, "--speaker",
-                          speaker, "--temp", "0", "-n", "60", "--threads", "2", "--json", *more],
+                          speaker, "--temp", "0", "-n", "40", "--threads", "1", "--voice-threads", "1", "--json", *more],
                          capture_output=True, text=True)
     if ran.returncode > 1:
         sys.exit(f"voice_wer.py: {' '.join(ran.args)}: {ran.stderr}")
@@ -123,53 +123,29 @@ def row_of(name, recognizer, speaker, report, answer, begins):
 
 
 rows = []
-for speaker in speakers.split():
-    for recognizer in recognizers.split():
-        path = f"{scratch}/dialogue.wav"
-        begins = dialogue(speaker, 1.0, 0, path)
-        # Without barge-in each answer is spoken to its end; questions wait for nobody, so they are asked one by one.
-        report = {"turns": []}
-        begins_one, sound = [], None
-        for i in range(len(questions)):
-            one = f"{scratch}/one.wav"
-            rate, speech = read(f"{scratch}/{speaker}-{i}.wav")
-            write(one, rate, array.array("h", [0] * rate) + speech)
-            got, answer = talk("one", recognizer, speaker, one)
-            offset = 1000.0 * i  # on one time line
-            begins_one.append(offset + 1)
-            r, s = read(answer)
-            sound = sound or {}
-            for turn in got["turns"]:
-                for key in ("begin_s", "end_s"):
-                    turn[key] += offset
-                turn["part"] = s[int(turn["audio_begin_s"] * r):int(turn["audio_end_s"] * r)]
-            report = {**got, "turns": report["turns"] + got["turns"]}
-        joined, at = array.array("h"), 0
-        for turn in report["turns"]:
-            turn["audio_begin_s"], part = len(joined) / r, turn.pop("part")
-            joined.extend(part)
-            turn["audio_end_s"] = len(joined) / r
-        write(f"{scratch}/joined.wav", r, joined)
-        rows.append(row_of("quiet", recognizer, speaker, report, f"{scratch}/joined.wav", begins_one))
-        print(rows[-1], file=sys.stderr)
 
-speaker, recognizer = speakers.split()[0], recognizers.split()[0]
-for name, gap_s, noise in (("silence of 20 s between", 20, 0), ("noise, 26 dB below speech", 20, 150)):
+
+def case(name, recognizer, speaker, gap_s, noise):
     path = f"{scratch}/dialogue.wav"
     begins = dialogue(speaker, gap_s, noise, path)
-    report, answer = talk(name.split()[0].strip(","), recognizer, speaker, path, ["-n", "30"])
+    report, answer = talk("dialogue", recognizer, speaker, path)
     rows.append(row_of(name, recognizer, speaker, report, answer, begins))
     print(rows[-1], file=sys.stderr)
-path = f"{scratch}/dialogue.wav"
-begins = dialogue(speaker, 3.0, 0, path)
-report, answer = talk("barge", recognizer, speaker, path)
-rows.append(row_of("next question after 3 s: barge-in", recognizer, speaker, report, answer, begins))
-print(rows[-1], file=sys.stderr)
+    with open(out, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0].keys())
+        table.writeheader()
+        table.writerows(rows)
 
-with open(out, "w", newline="") as file:
-    table = csv.DictWriter(file, rows[0].keys())
-    table.writeheader()
-    table.writerows(rows)
+
+first_speaker, first_recognizer = speakers.split()[0], recognizers.split()[0]
+case("20 s of silence between", first_recognizer, first_speaker, 20, 0)
+case("next question after 3 s: barge-in", first_recognizer, first_speaker, 3, 0)
+case("noise under all of it", first_recognizer, first_speaker, 20, 150)
+for speaker in speakers.split():
+    for recognizer in recognizers.split():
+        if (speaker, recognizer) != (first_speaker, first_recognizer):
+            case("20 s of silence between", recognizer, speaker, 20, 0)
+
 for row in rows:
     print(f"{row['case']:36} {row['recognizer']:12} {row['speaker']:24} questions {row['question_wer']:.1%}, answers "
           f"{row['answer_wer'] if row['answer_wer'] == '' else format(row['answer_wer'], '.1%')} words wrong; first sound "
