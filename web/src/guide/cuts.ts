@@ -47,14 +47,14 @@ function layerChart(cuts: Cut[], chosen: number, all: [number, number], pick: (l
   const box: Box = { left: 58, right: width - 10, top: 34, bottom: height - 44 };
   const layers = cuts.map((c) => c.layer);
   const x = scaleLinear([Math.min(...layers) - 0.5, Math.max(...layers) + 0.5], [box.left, box.right]);
-  const y = scaleLog([Math.max(leastNats, all[0]) / 1.5, all[1] * 1.5], [box.bottom, box.top]).clamp(true);
+  const y = scaleLog([all[0] / 3, all[1] * 1.5], [box.bottom, box.top]).clamp(true);
   const svg = s("svg", { width, height, role: "img", "aria-label": `What the model loses, by the layer that it is taken from: ${cuts.map((c) => `layer ${c.layer} ${significant(c.kl, 2)}`).join(", ")} nats` });
   svg.append(
     yAxis(y, logTicks(y.domain()[0]!, y.domain()[1]!, false), box, "KL, nats per token"),
     xAxis(x, x.ticks(Math.min(layers.length, width > 420 ? 10 : 6)).filter(Number.isInteger).map((at) => ({ at, label: String(at) })), box, "layer"),
   );
   for (const cut of cuts) {
-    const at: [number, number] = [x(cut.layer), y(Math.max(leastNats, cut.kl))];
+    const at: [number, number] = [x(cut.layer), y(Math.max(y.domain()[0]!, cut.kl))];
     const mark = s(
       "g",
       { class: `mark${cut.layer === chosen ? " chosen" : ""}`, transform: `translate(${at[0]} ${at[1]})` },
@@ -106,7 +106,7 @@ export function cutFigure(run: Prune): HTMLElement {
     const figures: [string, string, Grade | null][] = [
       ["the model loses", cut.kl < leastNats ? "nothing" : `${significant(cut.kl, 3)} nats`, cut.grade],
       ["weights that go", cut.parameters > 0 ? paramsText(cut.parameters) : "not known", null],
-      ["among the layers", `${countText(cuts.filter((c) => c.kl < cut.kl).length + 1)}. of ${cuts.length}`, null],
+      ["layers where it costs less", `${countText(cuts.filter((c) => c.kl < cut.kl).length)} of ${cuts.length}`, null],
     ];
     readings.replaceChildren(...figures.map(([name, value, grade]) => h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, value), grade ? h("dd", {}, gradeBadge(grade)) : "")));
     chart.redraw();
@@ -116,9 +116,11 @@ export function cutFigure(run: Prune): HTMLElement {
     const steps = Math.max(1, ...costs.parts.filter((p) => p.kind === what).map((p) => p.steps.length));
     many.input.min = "1";
     many.input.max = String(steps);
-    many.input.value = "1";
-    const every = Array.from({ length: what === "layer" ? 1 : steps }, (_, i) => cutsOf(run, what, i + 1)).flat();
-    span = [Math.min(...every.map((c) => Math.max(leastNats, c.kl))), Math.max(10 * leastNats, ...every.map((c) => c.kl))];
+    const byStep = Array.from({ length: what === "layer" ? 1 : steps }, (_, i) => cutsOf(run, what, i + 1));
+    // Where parts are dead the first of them cost nothing: begin where the layers differ.
+    many.input.value = String(Math.max(0, byStep.findIndex((cutsThere) => cutsThere.some((c) => c.kl > leastNats))) + 1);
+    const felt = byStep.flat().map((c) => c.kl).filter((kl) => kl > leastNats);
+    span = felt.length > 0 ? [Math.min(...felt), Math.max(...felt)] : [leastNats, 10 * leastNats];
     update();
   };
   kind.addEventListener("change", reset);
@@ -137,7 +139,7 @@ export function cutFigure(run: Prune): HTMLElement {
       "figcaption",
       {},
       `${baseName(run.source.path)}, by ech0 prune: a disc is a removal that was really made in that layer alone and run through the whole model, on ${countText(costs.n_tokens)} tokens held out; ` +
-        "an open circle follows from it by the error of the layer's output. What stays in the layer makes up for what went as well as it can. The cheapest go first. Choose a layer by its mark or by the slider.",
+        "an open circle follows from it by the error of the layer's output. What stays in the layer makes up for what went as well as it can. The cheapest go first; marks on the axis lose nothing. Choose a layer by its mark or by the slider.",
     ),
   );
 }

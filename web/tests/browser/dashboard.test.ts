@@ -239,6 +239,8 @@ test.describe("a prune run with what each cut would cost", () => {
 
   test("a head is dropped, and what the model loses is what was measured of that head", async ({ page }) => {
     const figure = page.locator("#guide figure", { hasText: "Take away" });
+    await expect(figure.locator("label", { hasText: "How many" })).toContainText("2 of 4"); // one of them is dead in every layer
+    await slide(page, "How many", 1);
     await slide(page, "Of layer", 7);
     const seven = part("kv_heads", 7);
     await expect(figure.locator(".readings dd.big").first()).toHaveText(lossText(seven.steps[0].kl_divergence));
