@@ -281,6 +281,7 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     Pruning result;
     const Candidate& best = make_best(job, judge, candidates, result);
     describe(job, judge, best, result);
+    if (options.score == UnitScore::measured) result.costs = costs;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     if (!options.keep_work) job.work.remove();
     return result;

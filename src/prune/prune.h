@@ -9,6 +9,7 @@
 #include "ech0/model.h"
 #include "ech0/progress.h"
 #include "ech0/units.h"
+#include "prune/cut_costs.h"
 #include "prune/method.h"
 #include "prune/usual_names.h"
 
@@ -57,6 +58,7 @@ struct Pruning {
     std::vector<PrunedLayer> layers;  ///< those that stay
     std::vector<PruneTrial> trials;
     std::vector<UsualName> names;
+    CutCosts costs;  ///< that the choice was made by; empty with a baseline's score, and not read back from JSON
     double predicted_kl = 0, kl_unrepaired = 0, kl_repaired = 0;  ///< of the chosen one; 0: not measured
     int64_t n_tokens_judged = 0;
     double seconds = 0;

@@ -14,6 +14,30 @@ struct Total {
     int64_t layers = 0, kv_heads = 0, channels = 0, experts = 0;  // all but the first of layers that stay
 };
 
+/// Units that are gone after each step, what that loses locally, and what it would cost the model: the last is a
+/// measurement where the gain was measured, and its proportion elsewhere.
+Json curve_json(const CutCurve& curve) {
+    Json steps = Json::array();
+    int64_t gone = 0;
+    for (const RemovalStep& step : curve.steps) {
+        gone += static_cast<int64_t>(step.units.size());
+        steps.push_back({{"gone", gone}, {"error", step.error}, {"kl_divergence", curve.gain * step.error}});
+    }
+    return {{"layer", curve.layer},
+            {"kind", curve.kind == UnitKind::kv_heads ? "kv_heads" : "ffn_channels"},
+            {"parameters", curve.params_per_unit},
+            {"n_measured", curve.n_probed},
+            {"steps", std::move(steps)}};
+}
+
+Json costs_json(const CutCosts& costs) {
+    Json curves = Json::array(), layers = Json::array();
+    for (const CutCurve& curve : costs.curves)
+        if (!curve.steps.empty()) curves.push_back(curve_json(curve));
+    for (const LayerCost& layer : costs.layers) layers.push_back({{"layer", layer.layer}, {"kl_divergence", layer.kl}});
+    return {{"n_tokens", costs.n_tokens}, {"parts", std::move(curves)}, {"layers", std::move(layers)}};
+}
+
 const char* name_of(Repair repair) {
     switch (repair) {
         case Repair::off: return "off";
@@ -99,28 +123,31 @@ Json prune_json(const Pruning& p) {
                           {"kl_divergence", t.kl},
                           {"chosen", t.chosen}});
     const Total total = total_removed(p);
-    return {{"schema", "ech0.prune/1"},
-            {"source", {{"path", p.source_path}, {"sha256", p.source_sha256}}},
-            {"output",
-             {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
-            {"removed",
-             {{"parameters", p.n_params_before - p.n_params},
-              {"parameters_before", p.n_params_before},
-              {"layers", total.layers},
-              {"kv_heads", total.kv_heads},
-              {"ffn_channels", total.channels},
-              {"experts", total.experts}}},
-            {"layers", std::move(layers)},
-            {"methods", std::move(methods)},
-            {"repair", name_of(p.repair)},
-            {"trials", std::move(trials)},
-            {"kl_divergence",
-             {{"predicted", p.predicted_kl},
-              {"unrepaired", p.kl_unrepaired},
-              {"repaired", p.kl_repaired > 0 ? Json(p.kl_repaired) : Json(nullptr)},
-              {"n_tokens", p.n_tokens_judged}}},
-            {"seconds", p.seconds},
-            {"peak_memory_bytes", p.peak_memory_bytes}};
+    Json json = {
+        {"schema", "ech0.prune/1"},
+        {"source", {{"path", p.source_path}, {"sha256", p.source_sha256}}},
+        {"output",
+         {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
+        {"removed",
+         {{"parameters", p.n_params_before - p.n_params},
+          {"parameters_before", p.n_params_before},
+          {"layers", total.layers},
+          {"kv_heads", total.kv_heads},
+          {"ffn_channels", total.channels},
+          {"experts", total.experts}}},
+        {"layers", std::move(layers)},
+        {"methods", std::move(methods)},
+        {"repair", name_of(p.repair)},
+        {"trials", std::move(trials)},
+        {"kl_divergence",
+         {{"predicted", p.predicted_kl},
+          {"unrepaired", p.kl_unrepaired},
+          {"repaired", p.kl_repaired > 0 ? Json(p.kl_repaired) : Json(nullptr)},
+          {"n_tokens", p.n_tokens_judged}}},
+        {"seconds", p.seconds},
+        {"peak_memory_bytes", p.peak_memory_bytes}};
+    if (!p.costs.curves.empty()) json["costs"] = costs_json(p.costs);
+    return json;
 }
 
 Pruning pruning_from_json(const Json& json) {

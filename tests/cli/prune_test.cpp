@@ -53,6 +53,18 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK(share >= 0.2);
     CHECK(share < 0.4);  // this model's units are a tenth of it
     CHECK(json["kl_divergence"]["repaired"].get<double>() > 0);
+    for (const auto& part :
+         json["costs"]["parts"]) {  // what each part of a layer would cost, and where that was measured
+        const int64_t n_measured = part["n_measured"], n_steps = static_cast<int64_t>(part["steps"].size());
+        CHECK((n_measured >= 1 && n_measured <= n_steps));
+        for (int64_t i = 1; i < n_steps; i++) {
+            const auto &before_it = part["steps"][static_cast<size_t>(i - 1)],
+                       &step = part["steps"][static_cast<size_t>(i)];
+            CHECK(step["gone"].get<int64_t>() > before_it["gone"].get<int64_t>());
+            CHECK(step["kl_divergence"].get<double>() >= before_it["kl_divergence"].get<double>() * 0.999);
+        }
+    }
+    CHECK(json["costs"]["layers"].size() == static_cast<size_t>(before.n_layer - 1));  // the first one stays
     CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
     CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work"));
 }
@@ -64,6 +76,7 @@ TEST_CASE("the baselines choose by weights or by fluctuation alone, and predict 
     REQUIRE_MESSAGE(run.status == 0, run.err);
     const nlohmann::json json = nlohmann::json::parse(run.out);
     CHECK(json["kl_divergence"]["predicted"] == 0);
+    CHECK_FALSE(json.contains("costs"));  // a baseline's scores are no KL divergences
     CHECK(json["kl_divergence"]["repaired"].is_null());
     CHECK(json["kl_divergence"]["unrepaired"].get<double>() > 0);
     CHECK(w.prune({"--remove", "20%", "--score", "wanda"}).status == 2);
