@@ -8,7 +8,7 @@ export JOBS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build server demo demo-model test test-models web web-test schemas peers bench asan fuzz soak format format-check tidy lint install package clean
+.PHONY: help build server voice demo demo-model test test-models web web-test schemas peers bench asan fuzz soak format format-check tidy lint install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -18,6 +18,11 @@ build: ## the program, build/ech0
 
 server: build ## llama-server and ggml-rpc-server of the same engine, which `ech0 serve` and --rpc run
 	@scripts/engine.sh peers $(BUILD)/engine llama-server ggml-rpc-server
+
+voice: ## microphone and loudspeaker built in (PortAudio), and what `ech0 talk` needs fetched (145 MB)
+	@scripts/setup.sh build voice
+	@scripts/build.sh $(BUILD) --fresh
+	@$(BUILD)/ech0 setup --voice
 
 demo: build demo-model ## the whole chain on a small real model, then a chat line
 	@$(BUILD)/ech0 demo

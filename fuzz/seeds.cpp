@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "ech0/calibration.h"
 #include "support/tiny_model.h"
+#include "voice/wav.h"
 
 using namespace ech0;
 using namespace std::string_literals;
@@ -51,10 +52,11 @@ void write_texts(const std::filesystem::path& folder) {
 int main(int argc, char** argv) {
     if (argc != 2) return std::fputs("usage: fuzz_seeds FOLDER\n", stderr), 2;
     const std::filesystem::path folder = argv[1];
-    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json"})
+    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json", "wav"})
         std::filesystem::create_directories(folder / name);
     write_models(folder / "gguf");
     write_importance(folder / "imatrix");
     write_texts(folder);
+    write_wav(folder / "wav" / "mono.wav", {8000, {0, 0.5F, -0.5F, 1}});
     return 0;
 }

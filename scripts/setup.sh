@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that building ech0 needs, and only those that are missing.
 #
-#   scripts/setup.sh [GROUP...]      groups: build (the default), test, format, fuzz, tidy, lint, web
+#   scripts/setup.sh [GROUP...]      groups: build (the default), test, voice, format, fuzz, tidy, lint, web
 #
 # Debian and Ubuntu: apt-get, with sudo if need be. macOS: brew. Prints what it installs before it does.
 # ECH0_NO_INSTALL=1: install nothing; say what is missing and stop.
@@ -27,8 +27,12 @@ build    header:openssl/evp.h                 libssl-dev           openssl@3
 build    header:httplib.h                     libcpp-httplib-dev   cpp-httplib
 build    header:toml++/toml.h                 libtomlplusplus-dev  tomlplusplus
 build    header:histedit.h                    libedit-dev          -
+build    header:zlib.h                        zlib1g-dev           -
+build    header:minizip/unzip.h               libminizip-dev       minizip
 test     header:doctest/doctest.h             doctest-dev          doctest
 test     command:patch                        patch                -
+voice    header:portaudio.h                   portaudio19-dev      portaudio
+voice    command:espeak-ng                    espeak-ng            espeak-ng
 fuzz     command:clang++                      clang                llvm
 fuzz     openmp:                              libomp-dev           libomp
 tidy     command:clang-tidy                   clang-tidy           llvm

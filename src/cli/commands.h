@@ -24,6 +24,7 @@ void add_report(CommandLine& line);
 void add_surgeon(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_setup(CommandLine& line);
+void add_talk(CommandLine& line);
 void add_undo(CommandLine& line);
 void add_use(CommandLine& line);
 void add_verify(CommandLine& line);

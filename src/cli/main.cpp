@@ -36,6 +36,7 @@ void add_commands(CommandLine& line) {
     add_verify(line);
     add_bench(line);
     add_chat(line);
+    add_talk(line);
     add_serve(line);
     add_setup(line);
     add_use(line);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/setup_voice.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "fit/run_plan.h"
@@ -27,7 +28,7 @@ struct Arguments {
     std::optional<std::string> system, host, keep_alive;
     std::optional<int64_t> port;
     std::string shell;
-    bool no_ollama = false, dry_run = false, json = false;
+    bool no_ollama = false, voice = false, dry_run = false, json = false;
 };
 
 void warn(std::string_view text) { fmt::print(stderr, "ech0: {}\n", printable(text, 4000)); }
@@ -51,6 +52,7 @@ void choose_model(Config& config, const Model& model, const RunWish& wish) {
 }
 
 int setup(const Arguments& arguments) {
+    if (arguments.voice) return setup_voice(arguments.dry_run, arguments.json);
     Config config = read_config();
     std::string command = "ech0 setup";
     if (!arguments.model.empty()) {
@@ -166,7 +168,8 @@ void add_setup(CommandLine& line) {
                     "  ech0 setup demo                          settings for the demo model\n"
                     "  ech0 setup model.gguf --ctx 8192 --kv q8_0\n"
                     "  ech0 setup --shell-rc auto               let every new shell read the variables\n"
-                    "  ech0 setup model.gguf --dry-run          the diff, and nothing written",
+                    "  ech0 setup model.gguf --dry-run          the diff, and nothing written\n"
+                    "  ech0 setup --voice                       what 'ech0 talk' needs, fetched and checked",
                     [arguments] { return setup(*arguments); });
     command->add_option("MODEL", arguments->model, "the model that chat, talk and serve take (default: as it is)");
     add_wish(command, arguments->wish);
@@ -181,6 +184,8 @@ void add_setup(CommandLine& line) {
         ->add_option("--shell-rc", arguments->shell,
                      "put a marked block that reads the variables into this shell's start file: bash, zsh, fish, auto")
         ->type_name("SHELL");
+    command->add_flag("--voice", arguments->voice,
+                      "fetch what 'ech0 talk' needs (145 MB: speech to text, a voice), sizes and licences first");
     add_dry_run(command, arguments->dry_run);
     add_json(command, arguments->json);
 }

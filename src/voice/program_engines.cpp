@@ -1,0 +1,93 @@
+#include "voice/program_engines.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/child.h"
+#include "base/text.h"
+#include "ech0/error.h"
+#include "voice/temporary_wav.h"
+#include "voice/wav.h"
+
+namespace ech0 {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double speak_limit_s = 60, transcribe_limit_s = 300;
+
+[[noreturn]] void refuse(const fs::path& program, const ChildResult& result) {
+    throw EngineError(fmt::format("{} failed with exit status {}: {}", printable(program.string(), 400), result.exit_status,
+                                  result.errors.empty() ? "it said nothing" : printable(result.errors, 300)));
+}
+
+class EspeakSpeaker : public Speaker {
+public:
+    EspeakSpeaker(fs::path program, std::string language)
+        : program_(std::move(program)), language_(std::move(language)) {}
+
+    std::string name() const override { return "espeak " + language_; }
+
+    Sound speak(const std::string& sentence) override {
+        const ChildResult result =
+            run_child(program_, {"-v", language_, "-b", "1", "--stdout", "--", sentence}, speak_limit_s);
+        if (result.exit_status != 0) refuse(program_, result);
+        return parse_wav(result.output, "what " + printable(program_.string(), 400) + " wrote");
+    }
+
+private:
+    fs::path program_;
+    std::string language_;
+};
+
+class WhisperCppRecognizer : public Recognizer {
+public:
+    WhisperCppRecognizer(fs::path program, fs::path model, int n_threads)
+        : program_(std::move(program)), model_(std::move(model)), n_threads_(n_threads) {}
+
+    std::string name() const override { return "whisper.cpp " + model_.stem().string(); }
+
+    std::string transcribe(const Sound& speech) override {
+        const TemporaryWav wav(speech);
+        const ChildResult result = run_child(program_,
+                                             {"-m", model_.string(), "-f", wav.path().string(), "-t",
+                                              std::to_string(n_threads_), "--no-timestamps", "--no-prints"},
+                                             transcribe_limit_s);
+        if (result.exit_status != 0) refuse(program_, result);
+        const size_t first = result.output.find_first_not_of(" \n\r\t");
+        const size_t last = result.output.find_last_not_of(" \n\r\t");
+        return first == std::string::npos ? "" : result.output.substr(first, last - first + 1);
+    }
+
+private:
+    fs::path program_, model_;
+    int n_threads_;
+};
+
+}  // namespace
+
+std::optional<fs::path> find_program(const std::string& name) {
+    const char* const folders = std::getenv("PATH");
+    const std::string path = folders == nullptr ? "" : folders;
+    for (size_t at = 0; at < path.size();) {
+        const size_t end = std::min(path.find(':', at), path.size());
+        const fs::path folder = path.substr(at, end - at);
+        const fs::path file = folder / name;
+        // What lies in the current folder is not installed.
+        if (folder.is_absolute() && fs::is_regular_file(file) && access(file.c_str(), X_OK) == 0) return file;
+        at = end + 1;
+    }
+    return std::nullopt;
+}
+
+std::unique_ptr<Speaker> espeak_speaker(const fs::path& program, const std::string& language) {
+    return std::make_unique<EspeakSpeaker>(program, language);
+}
+
+std::unique_ptr<Recognizer> whisper_cpp_recognizer(const fs::path& program, const fs::path& model, int n_threads) {
+    return std::make_unique<WhisperCppRecognizer>(program, model, n_threads);
+}
+
+}  // namespace ech0
