@@ -135,7 +135,7 @@ for speaker in speakers.split():
             rate, speech = read(f"{scratch}/{speaker}-{i}.wav")
             write(one, rate, array.array("h", [0] * rate) + speech)
             got, answer = talk("one", recognizer, speaker, one)
-            offset = 1000.0 * i
+            offset = 1000.0 * i  # on one time line
             begins_one.append(offset + 1)
             r, s = read(answer)
             sound = sound or {}

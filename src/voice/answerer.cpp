@@ -141,7 +141,8 @@ void Answerer::think_loop() {
 }
 
 void Answerer::think(const JobPtr& job) {
-    const std::string text = recognizer_.transcribe(job->speech);
+    forget_dropped();
+    const std::string text = recognizer_.transcribe(std::exchange(job->speech, {}));
     bool stopped = false;
     {
         const std::lock_guard lock(mutex_);
@@ -152,6 +153,19 @@ void Answerer::think(const JobPtr& job) {
     if (!has_words(text)) return;
     if (stopped) unanswered_ += text + " ";
     if (!job->cancelled) write_answer(job, text);
+}
+
+// An answer may be written and only then turn out to be none, because the turn went on: then it never was.
+void Answerer::forget_dropped() {
+    if (!last_answered_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!last_answered_->dropped) return;
+    }
+    const JobPtr dropped = last_answered_;
+    conversation_.set_messages(dropped->before);
+    unanswered_ = dropped->unanswered_before;
+    last_answered_ = dropped->answered_before;
 }
 
 // What the model is told of an answer that was stopped: only what was heard of it, ending in a dash; and if that was
@@ -166,6 +180,8 @@ std::string Answerer::with_what_was_cut_off(std::string text) {
         cut = last_answered_->turn.barged_in;
         said = last_answered_->turn.said;
     }
+    last_answered_->answered_before = nullptr;  // nobody drops it any more
+    last_answered_ = nullptr;                   // told once
     std::vector<ChatMessage> messages = conversation_.messages();
     if (!cut || messages.empty()) return text;
     if (messages.back().role == "assistant") messages.pop_back();
@@ -180,7 +196,9 @@ std::string Answerer::with_what_was_cut_off(std::string text) {
 }
 
 void Answerer::write_answer(const JobPtr& job, const std::string& text) {
-    const std::vector<ChatMessage> before = conversation_.messages();
+    job->before = conversation_.messages();
+    job->unanswered_before = unanswered_;
+    job->answered_before = last_answered_;
     const std::string message = with_what_was_cut_off(text);
     {
         const std::lock_guard lock(mutex_);
@@ -194,21 +212,15 @@ void Answerer::write_answer(const JobPtr& job, const std::string& text) {
     };
     const Answer answer = conversation_.ask(message, on_text);
     if (!job->cancelled && !interrupted()) queue_pieces(job, splitter.finish());
-    bool dropped = false;
-    {
-        const std::lock_guard lock(mutex_);
-        job->turn.answer = answer.text;
-        job->turn.n_tokens = answer.n_tokens;
-        job->turn.tokens_per_s = answer.tokens_per_s();
-        dropped = job->dropped;
-    }
+    const std::lock_guard lock(mutex_);
+    job->turn.answer = answer.text;
+    job->turn.n_tokens = answer.n_tokens;
+    job->turn.tokens_per_s = answer.tokens_per_s();
     const bool nothing_kept = answer.stop == Stop::interrupted && answer.n_tokens == 0;
-    if (dropped)
-        conversation_.set_messages(before);
-    else if (nothing_kept)
+    if (nothing_kept && !job->dropped)
         unanswered_ = message + " ";
     else
-        last_answered_ = job;
+        last_answered_ = job;  // forget_dropped() looks whether it stays
 }
 
 void Answerer::queue_pieces(const JobPtr& job, const std::vector<std::string>& pieces) {

@@ -19,7 +19,8 @@ namespace ech0 {
 /// stopped afterwards; the model is then told what was heard of it.
 class Answerer {
 public:
-    Answerer(Audio& audio, Recognizer& recognizer, Speaker& speaker, Conversation& conversation, const TalkEvents& events);
+    Answerer(Audio& audio, Recognizer& recognizer, Speaker& speaker, Conversation& conversation,
+             const TalkEvents& events);
     ~Answerer();  ///< gives up what is being made
     Answerer(const Answerer&) = delete;
     Answerer& operator=(const Answerer&) = delete;
@@ -52,6 +53,10 @@ private:
         bool dropped = false, confirmed = false, written = false, finished = false;  // under mutex_
         std::deque<std::string> pieces;                                              // written, not yet spoken
         std::vector<SpokenPiece> spoken;
+        // Of the thinking thread: how things were, in case that this is dropped.
+        std::vector<ChatMessage> before;
+        std::string unanswered_before;
+        std::shared_ptr<Job> answered_before;
     };
     using JobPtr = std::shared_ptr<Job>;
 
@@ -59,6 +64,7 @@ private:
     void speak_loop();
     void think(const JobPtr& job);
     void write_answer(const JobPtr& job, const std::string& text);
+    void forget_dropped();
     std::string with_what_was_cut_off(std::string text);
     void queue_pieces(const JobPtr& job, const std::vector<std::string>& pieces);
     void speak(const JobPtr& job, const std::string& piece);
@@ -75,7 +81,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     JobPtr next_, thinking_, to_speak_, current_;
-    JobPtr last_answered_;     // of the thinking thread: whose answer is the conversation's last message
+    JobPtr last_answered_;    // of the thinking thread: whose answer is the conversation's last message
     std::string unanswered_;  // likewise: what was said in turns that were cut off before an answer began
     std::vector<JobPtr> jobs_;
     std::exception_ptr failure_;

@@ -12,8 +12,8 @@ struct Playback {
     double begin_s = 0, end_s = 0;
 };
 
-/// Where a talk's sound comes from and where it goes to. Its clock is what has been heard, so that a talk with files and
-/// one with a microphone are the same to their caller.
+/// Where a talk's sound comes from and where it goes to. Its clock is what has been heard, so that a talk with files
+/// and one with a microphone are the same to their caller.
 class Audio {
 public:
     virtual ~Audio() = default;

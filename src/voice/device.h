@@ -25,7 +25,8 @@ AudioDevices audio_devices();
 
 /// Talk with a person at this machine.
 /// @param input, output  a name, or a part of one that fits one device only; "" = the system's default
-/// @throws UsageError if there is no such device or none at all, or built without a sound library; FileError if it can't
+/// @throws UsageError if there is no such device or none at all, or built without a sound library; FileError if it
+/// can't
 ///         be opened
 std::unique_ptr<Audio> device_audio(const std::string& input, const std::string& output);
 

@@ -1,5 +1,5 @@
-// Microphone and loudspeaker by PortAudio. Its callbacks run in threads of its own, on time, and must not wait: they copy
-// from and to queues, and everything else happens elsewhere.
+// Microphone and loudspeaker by PortAudio. Its callbacks run in threads of its own, on time, and must not wait: they
+// copy from and to queues, and everything else happens elsewhere.
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -114,8 +114,8 @@ public:
         rate_ = Pa_IsFormatSupported(in, out, static_cast<double>(wanted_rate)) == paFormatIsSupported
                     ? wanted_rate
                     : std::llround(info.defaultSampleRate);
-        PaError error = Pa_OpenStream(&stream_, in, out, static_cast<double>(rate_), paFramesPerBufferUnspecified, paNoFlag,
-                                      callback, user);
+        PaError error = Pa_OpenStream(&stream_, in, out, static_cast<double>(rate_), paFramesPerBufferUnspecified,
+                                      paNoFlag, callback, user);
         if (error == paNoError) error = Pa_StartStream(stream_);
         if (error != paNoError)
             throw FileError(fmt::format("{} '{}': can't be opened at {} Hz ({}); 'ech0 talk --devices' lists others",
@@ -234,9 +234,10 @@ private:
         const bool silent = std::all_of(samples.begin(), samples.end(), [](float sample) { return sample == 0; });
         n_zeros_ = silent ? n_zeros_ + static_cast<int64_t>(samples.size()) : -1;
         if (n_zeros_ > static_cast<int64_t>(silent_device_s) * input_->rate())
-            throw FileError(fmt::format("microphone '{}' gives pure silence: it is switched off, or no real device; "
-                                        "'ech0 talk --devices' lists others for --input",
-                                        input_->name()));
+            throw FileError(
+                fmt::format("microphone '{}' gives pure silence: it is switched off, or no real device; "
+                            "'ech0 talk --devices' lists others for --input",
+                            input_->name()));
     }
 
     Library library_;

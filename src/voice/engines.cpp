@@ -11,6 +11,7 @@
 #include "ech0/error.h"
 #include "voice/piper_voice.h"
 #include "voice/program_engines.h"
+#include "voice/resampler.h"
 #include "voice/sherpa.h"
 #include "voice/voice_parts.h"
 
@@ -42,9 +43,10 @@ struct Espeak {
 std::optional<Espeak> find_espeak_library() {
     const fs::path own = voice_folder() / "espeak-ng" / (std::string("libespeak-ng") + library_ending);
     if (fs::exists(own)) return Espeak{own, voice_folder() / "espeak-ng" / "espeak-ng-data"};
-    for (const char* file : {"/usr/lib/x86_64-linux-gnu/libespeak-ng.so.1", "/usr/lib/aarch64-linux-gnu/libespeak-ng.so.1",
-                             "/usr/lib64/libespeak-ng.so.1", "/usr/lib/libespeak-ng.so.1",
-                             "/opt/homebrew/lib/libespeak-ng.dylib", "/usr/local/lib/libespeak-ng.dylib"})
+    for (const char* file :
+         {"/usr/lib/x86_64-linux-gnu/libespeak-ng.so.1", "/usr/lib/aarch64-linux-gnu/libespeak-ng.so.1",
+          "/usr/lib64/libespeak-ng.so.1", "/usr/lib/libespeak-ng.so.1", "/opt/homebrew/lib/libespeak-ng.dylib",
+          "/usr/local/lib/libespeak-ng.dylib"})
         if (fs::exists(file)) return Espeak{file, ""};
     return std::nullopt;
 }
@@ -99,7 +101,8 @@ std::vector<VoiceEngine> voice_engines() {
     const std::optional<Espeak> phonemes = find_espeak_library();
     const std::optional<fs::path> espeak = find_program("espeak-ng"), say = find_say(), whisper = find_whisper_cpp(),
                                   whisper_model = find_whisper_cpp_model();
-    const fs::path silero = folder / "silero_vad.onnx", moonshine = folder / "moonshine", onnx_whisper = folder / "whisper";
+    const fs::path silero = folder / "silero_vad.onnx", moonshine = folder / "moonshine",
+                   onnx_whisper = folder / "whisper";
     return {
         engine("listener", "silero", "Silero VAD on sherpa-onnx", silero, has(silero), setup_remedy),
         engine("listener", "level", "loudness alone", "", true, ""),
@@ -108,8 +111,9 @@ std::vector<VoiceEngine> voice_engines() {
         engine("recognizer", "whisper", "Whisper on sherpa-onnx", onnx_whisper, has(onnx_whisper / "tokens.txt"),
                "put encoder.onnx, decoder.onnx and tokens.txt of sherpa-onnx's export into " + onnx_whisper.string()),
         engine("recognizer", "whisper.cpp", "whisper.cpp's whisper-cli", whisper.value_or(""), whisper && whisper_model,
-               whisper ? "name a model by ECH0_WHISPER_CPP_MODEL" : "install whisper.cpp, and name a model by "
-                                                                    "ECH0_WHISPER_CPP_MODEL"),
+               whisper ? "name a model by ECH0_WHISPER_CPP_MODEL"
+                       : "install whisper.cpp, and name a model by "
+                         "ECH0_WHISPER_CPP_MODEL"),
         engine("speaker", "piper", "Piper on sherpa-onnx", piper_file(""), has(piper_file("")) && phonemes.has_value(),
                setup_remedy),
         engine("speaker", "say", "macOS's own voice", say.value_or(""), say.has_value(), "only macOS has it"),
@@ -137,10 +141,16 @@ std::unique_ptr<Speaker> load_speaker(const VoiceWish& wish) {
     const fs::path voice = piper_file(wish.voice);
     prepare_piper_voice(voice);
     const Espeak espeak = find_espeak_library().value();
-    return piper_speaker(sherpa(), std::make_unique<Phonemizer>(espeak.library, espeak.data, read_piper_voice(voice).language),
+    return piper_speaker(sherpa(),
+                         std::make_unique<Phonemizer>(espeak.library, espeak.data, read_piper_voice(voice).language),
                          voice, wish.n_threads);
 }
 
-Voice load_voice(const VoiceWish& wish) { return {load_listener(wish), load_recognizer(wish), load_speaker(wish)}; }
+Voice load_voice(const VoiceWish& wish) {
+    Voice voice{load_listener(wish), load_recognizer(wish), load_speaker(wish)};
+    // A network's first run takes several times as long as its later ones: nobody should wait for that.
+    voice.recognizer->transcribe(resampled(voice.speaker->speak("Good morning."), speech_rate));
+    return voice;
+}
 
 }  // namespace ech0

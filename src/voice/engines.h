@@ -22,10 +22,10 @@ struct VoiceWish {
 
 /// An engine that there is, or why there is none.
 struct VoiceEngine {
-    std::string role;   ///< "listener", "recognizer", "speaker"
-    std::string name;   ///< as VoiceWish has it
-    std::string what;   ///< in words
-    std::string path;   ///< of its model or program
+    std::string role;  ///< "listener", "recognizer", "speaker"
+    std::string name;  ///< as VoiceWish has it
+    std::string what;  ///< in words
+    std::string path;  ///< of its model or program
     bool available = false;
     std::string remedy;  ///< how to get it, if it isn't there
 };

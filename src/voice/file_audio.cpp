@@ -40,7 +40,8 @@ Playback FileAudio::play(const Sound& sound) {
     const Playback when{std::max(now_s(), queue_end_s_), std::max(now_s(), queue_end_s_) + at_rate.seconds()};
     const auto begin = static_cast<size_t>(std::llround(when.begin_s * static_cast<double>(output_.rate)));
     output_.samples.resize(std::max(output_.samples.size(), begin + at_rate.samples.size()), 0.0F);
-    std::copy(at_rate.samples.begin(), at_rate.samples.end(), output_.samples.begin() + static_cast<std::ptrdiff_t>(begin));
+    std::copy(at_rate.samples.begin(), at_rate.samples.end(),
+              output_.samples.begin() + static_cast<std::ptrdiff_t>(begin));
     queue_end_s_ = when.end_s;
     return when;
 }

@@ -8,9 +8,9 @@
 
 namespace ech0 {
 
-/// A talk with a file instead of a person: heard as fast as it is understood, except while an answer is being made; then
-/// a second of the file takes a second. So it costs no more time than needed, and what is measured is what a person
-/// would wait for.
+/// A talk with a file instead of a person: heard as fast as it is understood, except while an answer is being made;
+/// then a second of the file takes a second. So it costs no more time than needed, and what is measured is what a
+/// person would wait for.
 class FileAudio : public Audio {
 public:
     /// @param input  any rate; what follows it is silence

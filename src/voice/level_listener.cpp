@@ -23,7 +23,8 @@ public:
         levels_.push_back(level);
         if (levels_.size() > memory_windows) levels_.pop_front();
         const double floor = *std::min_element(levels_.begin(), levels_.end());
-        hangover_ = level > std::max(least_level, margin * floor) ? hangover_windows : hangover_ - (hangover_ > 0 ? 1 : 0);
+        hangover_ =
+            level > std::max(least_level, margin * floor) ? hangover_windows : hangover_ - (hangover_ > 0 ? 1 : 0);
         return hangover_ > 0;
     }
 

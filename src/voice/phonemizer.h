@@ -17,8 +17,8 @@ struct Clause {
 };
 std::vector<Clause> clauses(std::string_view text);
 
-/// Text to phonemes (IPA), as Piper's voices were trained on: eSpeak NG's rules, clause by clause, with the marks between
-/// them. eSpeak NG has one state for a process, so one of these at a time.
+/// Text to phonemes (IPA), as Piper's voices were trained on: eSpeak NG's rules, clause by clause, with the marks
+/// between them. eSpeak NG has one state for a process, so one of these at a time.
 class Phonemizer {
 public:
     /// @param library  libespeak-ng

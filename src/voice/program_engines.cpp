@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr double speak_limit_s = 60, transcribe_limit_s = 300;
 
 [[noreturn]] void refuse(const fs::path& program, const ChildResult& result) {
-    throw EngineError(fmt::format("{} failed with exit status {}: {}", printable(program.string(), 400), result.exit_status,
+    throw EngineError(fmt::format("{} failed with exit status {}: {}", printable(program.string(), 400),
+                                  result.exit_status,
                                   result.errors.empty() ? "it said nothing" : printable(result.errors, 300)));
 }
 

@@ -13,7 +13,8 @@ bool has_words(const std::string& transcript) {
         if (depth == 0) outside += c;
         if ((c == ']' || c == ')') && depth > 0) depth--;
     }
-    return std::any_of(outside.begin(), outside.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; });
+    return std::any_of(outside.begin(), outside.end(),
+                       [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; });
 }
 
 }  // namespace ech0

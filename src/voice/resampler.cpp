@@ -1,8 +1,8 @@
 // Between samples a band-limited sound is a sum of sinc functions, one per sample. Output sample n lies at input
-// position n·from/to; its value is the input around it weighted by a sinc that lets half of the lower rate pass, cut off
-// by a window (Kaiser's) so that the sum is short. With to/from = up/down in lowest terms only `up` different positions
-// between two input samples occur, so the weights are a table. Source: J. O. Smith, "Digital Audio Resampling",
-// https://ccrma.stanford.edu/~jos/resample/.
+// position n·from/to; its value is the input around it weighted by a sinc that lets half of the lower rate pass, cut
+// off by a window (Kaiser's) so that the sum is short. With to/from = up/down in lowest terms only `up` different
+// positions between two input samples occur, so the weights are a table. Source: J. O. Smith, "Digital Audio
+// Resampling", https://ccrma.stanford.edu/~jos/resample/.
 
 #include "voice/resampler.h"
 
@@ -45,8 +45,8 @@ Resampler::Resampler(int64_t from_rate, int64_t to_rate) {
     half_ = static_cast<int64_t>(std::ceil(static_cast<double>(half_crossings) / lower));
     if (up_ == down_) half_ = 1;
     if (up_ * 2 * half_ > most_weights)
-        throw UsageError(fmt::format("no way from {} to {} samples per second: they have no large common divisor", from_rate,
-                                     to_rate));
+        throw UsageError(fmt::format("no way from {} to {} samples per second: they have no large common divisor",
+                                     from_rate, to_rate));
     const double cutoff = lower * (1 - transition);  // sinc's zeros are 1/cutoff apart
     kernel_.resize(static_cast<size_t>(up_ * 2 * half_));
     for (int64_t phase = 0; phase < up_; phase++) {
@@ -56,12 +56,14 @@ Resampler::Resampler(int64_t from_rate, int64_t to_rate) {
         for (int64_t k = 0; k < 2 * half_; k++) {
             const double x = static_cast<double>(k - half_ + 1) - offset;  // of this input sample from the middle
             const double edge = x / static_cast<double>(half_);
-            const double window = std::abs(edge) < 1 ? bessel_i0(beta * std::sqrt(1 - edge * edge)) / bessel_i0(beta) : 0;
+            const double window =
+                std::abs(edge) < 1 ? bessel_i0(beta * std::sqrt(1 - edge * edge)) / bessel_i0(beta) : 0;
             weights[static_cast<size_t>(k)] = sinc(x * cutoff) * window;
             sum += weights[static_cast<size_t>(k)];
         }
         for (int64_t k = 0; k < 2 * half_; k++)
-            kernel_[static_cast<size_t>(phase * 2 * half_ + k)] = static_cast<float>(weights[static_cast<size_t>(k)] / sum);
+            kernel_[static_cast<size_t>(phase * 2 * half_ + k)] =
+                static_cast<float>(weights[static_cast<size_t>(k)] / sum);
     }
     history_.assign(static_cast<size_t>(half_), 0.0F);  // silence before the beginning
     first_ = -half_;

@@ -8,11 +8,12 @@
 
 namespace ech0 {
 
-/// Another sampling rate, piece by piece: the pieces give what the whole would give. Frequencies below 0.45 of the lower
-/// rate pass (within 0.1 %), those above half of it are gone (below -70 dB).
+/// Another sampling rate, piece by piece: the pieces give what the whole would give. Frequencies below 0.45 of the
+/// lower rate pass (within 0.1 %), those above half of it are gone (below -70 dB).
 class Resampler {
 public:
-    /// @throws UsageError if a rate is not positive or the two have so little in common that the table would be too large
+    /// @throws UsageError if a rate is not positive or the two have so little in common that the table would be too
+    /// large
     Resampler(int64_t from_rate, int64_t to_rate);
 
     /// What can be told of the output so far; it runs `half` input samples behind.

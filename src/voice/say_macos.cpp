@@ -21,7 +21,8 @@ public:
 
     Sound speak(const std::string& sentence) override {
         const TemporaryWav wav;
-        std::vector<std::string> arguments = {"-o", wav.path().string(), "--file-format=WAVE", "--data-format=LEI16@22050"};
+        std::vector<std::string> arguments = {"-o", wav.path().string(), "--file-format=WAVE",
+                                              "--data-format=LEI16@22050"};
         if (!voice_.empty()) arguments.insert(arguments.end(), {"-v", voice_});
         arguments.insert(arguments.end(), {"--", sentence});
         const ChildResult result = run_child(program_, arguments, 60);

@@ -12,8 +12,8 @@ constexpr size_t longest_sentence = 400;
 constexpr size_t shortest_eager = 24;  // letters before a comma; below it the voice sounds chopped
 
 constexpr std::array<std::string_view, 25> abbreviations = {
-    "mr",  "mrs", "ms",  "dr",   "prof", "st",     "vs",  "etc", "jr",  "sr",  "fig", "approx",
-    "inc", "ltd", "co",  "dept", "gen",  "capt",   "e.g", "i.e", "cf",  "al",  "u.s", "a.m", "p.m"};
+    "mr",  "mrs", "ms",   "dr",  "prof", "st",  "vs",  "etc", "jr", "sr",  "fig", "approx", "inc",
+    "ltd", "co",  "dept", "gen", "capt", "e.g", "i.e", "cf",  "al", "u.s", "a.m", "p.m"};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }

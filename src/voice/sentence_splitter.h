@@ -24,8 +24,8 @@ private:
     void take(std::vector<std::string>& sentences, size_t n);
 
     std::string rest_;
-    std::string fence_;          // the mark of the code block that we are in
-    bool line_begins_ = true;    // rest_ is the beginning of a line
+    std::string fence_;        // the mark of the code block that we are in
+    bool line_begins_ = true;  // rest_ is the beginning of a line
     bool eager_ = true;
 };
 

@@ -35,7 +35,8 @@ SharedLibrary::SharedLibrary(SharedLibrary&& other) noexcept
 void* SharedLibrary::address(const char* name) const {
     void* const found = dlsym(handle_, name);
     if (found == nullptr)
-        throw FileError(fmt::format("{}: has no function {}; 'ech0 setup --voice' fetches another", file_.string(), name));
+        throw FileError(
+            fmt::format("{}: has no function {}; 'ech0 setup --voice' fetches another", file_.string(), name));
     return found;
 }
 

@@ -21,7 +21,8 @@ constexpr const char* known_version = "2.0.";
 
 void require(const std::filesystem::path& file) {
     if (!std::filesystem::is_regular_file(file))
-        throw FileError(fmt::format("{}: no such file; 'ech0 setup --voice' fetches it", printable(file.string(), 400)));
+        throw FileError(
+            fmt::format("{}: no such file; 'ech0 setup --voice' fetches it", printable(file.string(), 400)));
 }
 
 class SileroListener : public Listener {
@@ -142,8 +143,7 @@ public:
         config.phoneme_codepoints_num_sentences = 1;
         const SherpaOnnxGeneratedAudio* const audio =
             sherpa_->OfflineTtsGenerateWithConfig(tts_, sentence.c_str(), &config, nullptr, nullptr);
-        if (audio == nullptr)
-            throw EngineError(fmt::format("sherpa-onnx can't speak '{}'", printable(sentence)));
+        if (audio == nullptr) throw EngineError(fmt::format("sherpa-onnx can't speak '{}'", printable(sentence)));
         Sound sound{audio->sample_rate, {audio->samples, audio->samples + audio->n}};
         sherpa_->DestroyOfflineTtsGeneratedAudio(audio);
         return sound;
@@ -181,7 +181,8 @@ std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std:
     return std::make_unique<SherpaRecognizer>(std::move(sherpa), "moonshine", config, folder);
 }
 
-std::unique_ptr<Recognizer> whisper_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder, int n_threads) {
+std::unique_ptr<Recognizer> whisper_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder,
+                                               int n_threads) {
     const std::string encoder = (folder / "encoder.onnx").string();
     const std::string decoder = (folder / "decoder.onnx").string();
     const std::string tokens = (folder / "tokens.txt").string();

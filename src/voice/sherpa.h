@@ -23,7 +23,8 @@ struct Sherpa {
     explicit Sherpa(const std::filesystem::path& file);
 
     SharedLibrary library;
-#define ECH0_SHERPA(name) decltype(&SherpaOnnx##name) name = library.function<decltype(&SherpaOnnx##name)>("SherpaOnnx" #name)
+#define ECH0_SHERPA(name) \
+    decltype(&SherpaOnnx##name) name = library.function<decltype(&SherpaOnnx##name)>("SherpaOnnx" #name)
     ECH0_SHERPA(GetVersionStr);
     ECH0_SHERPA(CreateVoiceActivityDetector);
     ECH0_SHERPA(DestroyVoiceActivityDetector);
@@ -53,7 +54,8 @@ std::unique_ptr<Listener> silero_listener(SharedSherpa sherpa, const std::filesy
 
 /// @param folder  with encoder_model.ort, decoder_model_merged.ort, tokens.txt
 /// @throws EngineError likewise
-std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder, int n_threads);
+std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder,
+                                                 int n_threads);
 
 /// @param folder  with encoder.onnx, decoder.onnx, tokens.txt
 /// @throws EngineError likewise

@@ -128,7 +128,7 @@ bool take_escape(std::string_view text, size_t& at, std::string& out) {
 // Bytes of the UTF-8 character at `at`, and whether it is a picture.
 std::pair<size_t, bool> character(std::string_view text, size_t at) {
     const auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-    if (byte(0) >= 0xF0) return {4, byte(1) == 0x9F};                                        // U+1F000 and up
+    if (byte(0) >= 0xF0) return {4, byte(1) == 0x9F};  // U+1F000 and up
     if (byte(0) >= 0xE0) {
         const unsigned code = ((byte(0) & 0x0F) << 12) | ((byte(1) & 0x3F) << 6) | (byte(2) & 0x3F);
         return {3, (code >= 0x2600 && code <= 0x27BF) || code == 0xFE0F || code == 0x200D};

@@ -27,7 +27,8 @@ public:
 
     Sound between(double begin_s, double end_s) const {
         const size_t first = n_heard_ - heard_.size();
-        const size_t begin = std::clamp(samples(begin_s), first, n_heard_), end = std::clamp(samples(end_s), begin, n_heard_);
+        const size_t begin = std::clamp(samples(begin_s), first, n_heard_),
+                     end = std::clamp(samples(end_s), begin, n_heard_);
         const auto at = [&](size_t sample) { return heard_.begin() + static_cast<std::ptrdiff_t>(sample - first); };
         return {speech_rate, {at(begin), at(end)}};
     }
@@ -68,7 +69,7 @@ public:
             const bool answering = answerer_.answering();
             const bool deaf = answering && !options_.barge_in && !turns_.in_turn();
             take(turns_.hear(speech && !deaf, window_s, answering && !prepared_));
-            if (!heard && !turns_.in_turn() && !answering && !speech) break;
+            if (!heard && !speech && !turns_.in_turn() && !answerer_.answering()) break;
         }
         answerer_.rethrow();
         return answerer_.turns();

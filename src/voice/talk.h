@@ -23,13 +23,13 @@ struct TalkTurn {
     int64_t n_tokens = 0;
 
     // What a person waits for, in order; each begins where the one before ends. 0 if it didn't come to that.
-    double pause_s = 0;       ///< silence until an answer was prepared
-    double recognize_s = 0;   ///< speech to text
+    double pause_s = 0;        ///< silence until an answer was prepared
+    double recognize_s = 0;    ///< speech to text
     double first_piece_s = 0;  ///< the model, until the first piece to speak was there
-    double synthesize_s = 0;  ///< text to speech of that piece
-    double confirm_s = 0;     ///< held back until it was sure that the turn is over
+    double synthesize_s = 0;   ///< text to speech of that piece
+    double confirm_s = 0;      ///< held back until it was sure that the turn is over
     double first_audio_s = 0;  ///< all of that: from the end of speech to the answer's first sound
-    double total_s = 0;       ///< from the end of speech to the end of the answer's sound
+    double total_s = 0;        ///< from the end of speech to the end of the answer's sound
     double tokens_per_s = 0;
 };
 

@@ -10,7 +10,7 @@ namespace ech0 {
 class TemporaryWav {
 public:
     /// @throws FileError
-    TemporaryWav();                              ///< empty, for a program to write
+    TemporaryWav();  ///< empty, for a program to write
     explicit TemporaryWav(const Sound& sound);
     ~TemporaryWav();
     TemporaryWav(const TemporaryWav&) = delete;

@@ -17,7 +17,8 @@ void check(const TurnOptions& options) {
     const auto refuse = [](const char* option, double value, const char* wanted) {
         throw UsageError(fmt::format("{} is {} s, wanted {}", option, value, wanted));
     };
-    if (!(options.barge_in_s >= 0.05 && options.barge_in_s <= 10)) refuse("--barge-in", options.barge_in_s, "0.05 to 10");
+    if (!(options.barge_in_s >= 0.05 && options.barge_in_s <= 10))
+        refuse("--barge-in", options.barge_in_s, "0.05 to 10");
     if (!(options.end_s >= 0.1 && options.end_s <= 10)) refuse("--end-silence", options.end_s, "0.1 to 10");
 }
 

