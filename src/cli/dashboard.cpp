@@ -14,6 +14,7 @@
 #include "cli/run_file.h"
 #include "ech0/error.h"
 #include "report/page.h"
+#include "runtime/cache_types.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -63,6 +64,10 @@ Dashboard dashboard_of(const Arguments& arguments) {
     for (const std::string& file : arguments.with) dashboard.runs.push_back(read_run(file));
     for (const std::string& name : arguments.models) dashboard.models.push_back(read_anatomy(name));
     dashboard.conditions = conditions_of(arguments.decision);
+    // The page computes with one type for both.
+    for (const std::string& name : dashboard.conditions.kv_types)
+        if (const CacheTypes types = cache_types(name); types.k != types.v)
+            throw UsageError(fmt::format("--kv {}: the page knows caches of one type only; 'ech0 fit' has pairs", name));
     for (const Model& model : dashboard.models) check_context(model, dashboard.conditions.n_ctx);
     dashboard.here = dashboard.conditions.machine.is_this ? dashboard.conditions.machine : probe_machine();
     dashboard.basis = make_basis({.models = dashboard.models,

@@ -13,6 +13,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/kv.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
 
@@ -28,6 +29,7 @@ void add_commands(CommandLine& line) {
     add_fit(line);
     add_models(line);
     add_inspect(line);
+    add_kv_plan(line);
     add_calibrate(line);
     add_compress(line);
     add_verify(line);
@@ -70,17 +72,21 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 // The command that was being read when parsing stopped.
 const CLI::App& parsed_command(const CommandLine& line) {
-    const std::vector<CLI::App*> commands = line.app.get_subcommands();
-    return commands.empty() ? line.app : *commands.front();
+    const CLI::App* command = &line.app;
+    while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+    return *command;
 }
 
-std::string help_hint(const CLI::App& command) {
-    return command.get_parent() == nullptr ? "see 'ech0 -h'" : fmt::format("see 'ech0 {} -h'", command.get_name());
+// As it is typed: "ech0", "ech0 kv plan".
+std::string full_name(const CLI::App& command) {
+    return command.get_parent() == nullptr ? "ech0" : full_name(*command.get_parent()) + " " + command.get_name();
 }
+
+std::string help_hint(const CLI::App& command) { return fmt::format("see '{} -h'", full_name(command)); }
 
 // -h is the reference; --help begins with what people came for, examples.
 void print_help(const CommandLine& line, const CLI::App& command, bool with_examples) {
-    const std::string help = command.help(command.get_parent() == nullptr ? "" : "ech0");
+    const std::string help = command.help(command.get_parent() == nullptr ? "" : full_name(*command.get_parent()));
     print(with_examples ? fmt::format("Examples:\n{}\n\n{}", line.examples.at(&command), help) : help);
 }
 
