@@ -49,8 +49,7 @@ void unpack_current(void* archive, const fs::path& wheel, const std::string& nam
     unz_file_info64 info{};
     unzGetCurrentFileInfo64(archive, &info, nullptr, 0, nullptr, 0, nullptr, 0);
     const bool whole = n == 0 && file.size_bytes() == static_cast<int64_t>(info.uncompressed_size);
-    if (unzCloseCurrentFile(archive) != UNZ_OK || !whole)
-        throw damaged(wheel, printable(name) + " has wrong bytes");
+    if (unzCloseCurrentFile(archive) != UNZ_OK || !whole) throw damaged(wheel, printable(name) + " has wrong bytes");
     file.commit();
 }
 

@@ -15,6 +15,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/interrupt.h"
 #include "base/text.h"
@@ -27,6 +28,8 @@ namespace {
 
 constexpr double silent_device_s = 5;  // only zeros for so long: nobody's microphone
 constexpr double gone_device_s = 3;    // nothing at all for so long
+
+constexpr size_t most_unheard = 1 << 20;  // samples; half a minute that nobody took
 
 constexpr const char* no_device_remedy = "plug one in, or talk by files: --wav IN --wav-out OUT";
 
@@ -156,6 +159,7 @@ public:
     bool hear(std::span<float> window, bool) override {
         while (speech_.size() < window.size()) {
             const std::vector<float> samples = wait_for_samples();
+            check_pace();
             check_not_silent(samples);
             const std::vector<float> more = from_device_->push(samples);
             speech_.insert(speech_.end(), more.begin(), more.end());
@@ -198,10 +202,15 @@ private:
     static int on_input(const void* samples, void*, unsigned long n, const PaStreamCallbackTimeInfo*,
                         PaStreamCallbackFlags, void* user) {
         auto& self = *static_cast<DeviceAudio*>(user);
-        const std::lock_guard lock(self.mutex_);
+        std::unique_lock lock(self.mutex_);
         const auto* const begin = static_cast<const float*>(samples);
-        if (begin != nullptr) self.heard_.insert(self.heard_.end(), begin, begin + n);
+        const bool full = self.heard_.size() > most_unheard;
+        if (begin != nullptr && !full) self.heard_.insert(self.heard_.end(), begin, begin + n);
+        lock.unlock();
         self.arrived_.notify_one();
+        // ALSA's null device gives millions of samples a second, and would never let anybody else have the lock.
+        self.n_arrived_ += static_cast<int64_t>(n);
+        if (full) std::this_thread::sleep_for(std::chrono::milliseconds(5));
         return paContinue;
     }
 
@@ -229,6 +238,15 @@ private:
         return std::exchange(heard_, {});
     }
 
+    // A null device gives whatever lies in memory, at once.
+    void check_pace() const {
+        const double elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened_).count();
+        if (static_cast<double>(n_arrived_.load()) > (3 * elapsed_s + 10) * static_cast<double>(input_->rate()))
+            throw FileError(fmt::format("microphone '{}' gives sound faster than time passes: it is no real device; "
+                                        "'ech0 talk --devices' lists others for --input",
+                                        input_->name()));
+    }
+
     void check_not_silent(const std::vector<float>& samples) {
         if (n_zeros_ < 0) return;
         const bool silent = std::all_of(samples.begin(), samples.end(), [](float sample) { return sample == 0; });
@@ -245,7 +263,8 @@ private:
     std::optional<Stream> input_, output_;
     std::optional<Resampler> from_device_;
     std::vector<float> speech_;  // at speech_rate, not yet asked for
-    std::atomic<int64_t> n_heard_ = 0;
+    std::atomic<int64_t> n_heard_ = 0, n_arrived_ = 0;
+    std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
     int64_t n_zeros_ = 0;  // at the beginning; -1 once there was sound
     std::mutex opening_;
     mutable std::mutex mutex_;  // of what the callbacks use

@@ -139,7 +139,9 @@ TEST_CASE("members of a wheel are unpacked, one or a folder of them, and a damag
                 options)
                 .status == 0);
     };
-    python("z.writestr('p/one.bin', ' '.join(map(str, range(9999))))\nz.writestr('p/lib/a.so', 'A')\nz.writestr('p/lib/sub/b.so', 'B')");
+    python(
+        "z.writestr('p/one.bin', ' '.join(map(str, range(9999))))\nz.writestr('p/lib/a.so', "
+        "'A')\nz.writestr('p/lib/sub/b.so', 'B')");
     const auto files = unpack_wheel(folder / "a.whl", {{"p/one.bin", folder / "1"}, {"p/lib/", folder / "lib"}});
     CHECK(files.size() == 3);
     std::string numbers = "0";
