@@ -159,8 +159,8 @@ TEST_CASE("transposed V are the same numbers as plain V") {
     options.flash_attention = false;
     const std::string turned = make_engine_state(options).sequence;
     // Only the first layer: what enters the second depends on the kernel.
-    const KvTensor& v = read(plain).caches[0].streams[0].v[0];
-    const KvTensor& vt = read(turned).caches[0].streams[0].v[0];
+    const KvTensor v = read(plain).caches[0].streams[0].v[0];
+    const KvTensor vt = read(turned).caches[0].streams[0].v[0];
     for (int64_t cell = 0; cell < 24; cell++) {
         for (int64_t j = 0; j < v.n_elements; j++) {
             CHECK(plain.substr(static_cast<size_t>(v.offset_bytes + cell * v.row_bytes + j * 2), 2) ==
