@@ -180,6 +180,8 @@ case "$what" in
     source) echo "$source_dir" >&3 ;;
     libraries)
         build_libraries
+        # ggml asks git for its commit and says "unknown" where the source came without git.
+        if [ -z "${ECH0_LLAMA_DIR:-}" ] && [ ! -s "$prefix/commit" ]; then echo "$short" > "$prefix/commit"; fi
         echo "$prefix" >&3
         ;;
     peers)

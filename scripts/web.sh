@@ -3,6 +3,7 @@
 #
 #   scripts/web.sh build          web/page.html from web/src
 #   scripts/web.sh screenshots    docs/images, of the pages that the last test made
+#   scripts/web.sh measure        how fast these pages are, for docs/dashboard.md
 #   scripts/web.sh test BUILD     types; the page is what the sources build; the page's rules are the program's; formats as
 #                                 an independent JSON Schema validator reads them; and the page in Chromium, over real runs
 #
@@ -26,9 +27,10 @@ case "${1:-}" in
         npx vite build --logLevel warn
         node scripts/seal.mjs dist/page.html > /dev/null
         cmp page.html dist/page.html || die "web/page.html is not what web/src builds: run 'make web' and commit it"
-        ECH0_PROGRAM="$build/ech0" npx playwright test
+        ECH0_PROGRAM="$build/ech0" npx playwright test ${ECH0_WEB_WORKERS:+--workers="$ECH0_WEB_WORKERS"}
         npx vitest run
         ;;
     screenshots) node scripts/screenshots.mjs ;; # of the pages that the last test made
-    *) die "usage: scripts/web.sh build | test BUILD | screenshots" ;;
+    measure) node scripts/measure.mjs ;;
+    *) die "usage: scripts/web.sh build | test BUILD | screenshots | measure" ;;
 esac

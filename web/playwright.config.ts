@@ -10,7 +10,7 @@ export default defineConfig({
   testDir: "tests/browser",
   globalSetup: "./tests/browser/pages.ts",
   outputDir: "test-results",
-  timeout: 60_000,
+  timeout: 180_000,
   workers: 2,
   reporter: "list",
   use: {

@@ -40,9 +40,10 @@ int fit(const Arguments& arguments) {
     for (const std::string& name : arguments.models) options.models.push_back(read_anatomy(name));
     count_workers(options.machine, arguments.workers);
     const Fit result = fit(options);
-    print(arguments.json
-              ? json_text(fit_json(result))
-              : fit_text(result, arguments.all, terminal_look()) + (arguments.explain ? fit_explanation(result) : ""));
+    const Look look = terminal_look();
+    const std::string explanation = arguments.explain ? fit_explanation(result) : "";
+    print(arguments.json ? json_text(fit_json(result))
+                         : wrapped(fit_text(result, arguments.all, look) + explanation, look));
     return result.recommended ? exit_yes : exit_no;
 }
 

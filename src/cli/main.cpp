@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/thread_waiting.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
 
@@ -154,6 +157,13 @@ int run(const std::vector<std::string>& arguments) {
     return line.chosen();
 }
 
+void prepare_threads(int argc, char** argv) {
+    double load = 0;
+    if (getloadavg(&load, 1) != 1) load = 0;
+    set_waiting(best_waiting(argc > 1 ? argv[1] : "", load, static_cast<int>(std::thread::hardware_concurrency())),
+                argv);
+}
+
 void prepare_signals() {
     install_interrupt_handler();
     std::signal(SIGPIPE, SIG_IGN);  // print() sees a closed pipe and ends the work in order, with no half file left
@@ -165,6 +175,7 @@ void prepare_signals() {
 
 int main(int argc, char** argv) {
     using namespace ech0;
+    prepare_threads(argc, argv);
     prepare_signals();
     try {
         return run({argv + 1, argv + argc});

@@ -64,7 +64,7 @@ void add_prune(CommandLine& line) {
     add_model(command, arguments->model);
     add_amount(command, "--remove", options.remove, "of the weights outside embedding and output: 20%, 300M");
     add_size(command, "--size", options.budget_bytes, "or the size of the file, its matrices in half precision: 10GB");
-    command->add_option("--max-kl", options.most_kl, "or as much as is predicted to cost no more KL divergence: 0.001")
+    command->add_option("--max-kl", options.most_kl, "or as much as costs no more KL divergence, measured: 0.001")
         ->type_name("NATS")
         ->check(CLI::PositiveNumber);
     add_amount(command, "--heads", options.kv_heads, "or kind by kind: KV heads with their query heads: 12, 2B, 20%");
@@ -74,7 +74,9 @@ void add_prune(CommandLine& line) {
     command->add_option("--keep-layers", arguments->untouched, "layers that stay as they are: 0-3,29")
         ->delimiter(',')
         ->type_name("LIST");
-    command->add_option("-o,--output", options.out, "the file to write, of architecture llama or deci (a mixture keeps its own)")
+    command
+        ->add_option("-o,--output", options.out,
+                     "the file to write, of architecture llama or deci (a mixture keeps its own)")
         ->required()
         ->type_name("FILE");
     command->add_flag("--fine", options.fine,

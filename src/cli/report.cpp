@@ -55,8 +55,11 @@ int compare(const Arguments& arguments) {
     const Evidence a = proof_in(read_run(arguments.run), arguments.run),
                    b = proof_in(read_run(arguments.other), arguments.other);
     const std::vector<std::string> reasons = why_not_comparable(a, b);
-    const std::string text = reasons.empty() ? difference_text(a, b, look_of(arguments))
-                                             : fmt::format("Not comparable:\n  {}\n", fmt::join(reasons, "\n  "));
+    const Look look = look_of(arguments);
+    const std::string text =
+        wrapped(reasons.empty() ? difference_text(a, b, look)
+                                : fmt::format("Not comparable:\n  {}\n", fmt::join(reasons, "\n  ")),
+                look);
     if (arguments.out.empty())
         print(text);
     else
@@ -74,7 +77,8 @@ std::filesystem::path page_file(const std::string& page) {
 int show(const Arguments& arguments) {
     const Json run = read_run(arguments.run);
     const bool html = arguments.format == "html";
-    const std::string text = html ? page_html(run) : run_view(run, look_of(arguments));
+    const Look look = look_of(arguments);
+    const std::string text = html ? page_html(run) : wrapped(run_view(run, look), look);
     std::filesystem::path out = arguments.out;
     if (out.empty() && arguments.open && html) out = page_file(text);
     if (out.empty()) {

@@ -9,9 +9,12 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/dashboard_data.h"
 #include "cli/run_options.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "report/page.h"
+#include "report/schema.h"
 #include "report/serve.h"
 #include "serve/llama_server.h"
 #include "serve/port.h"
@@ -70,6 +73,25 @@ void write_site(const fs::path& site, const Json& about) {
     for (const char* name : {"report", "report.json"}) write_file(site / "ech0" / name, json_text(about));
 }
 
+/// The decision page, at /ech0/dashboard/: this model and what else could be made of it here, beside the report. What
+/// goes wrong with it is no reason not to serve.
+void write_dashboard(const fs::path& site, const Model& model, const RunPlan& plan, int n_threads, const Json& report) {
+    try {
+        DashboardWish wish{{model}, {}, {}, n_threads, {}};
+        wish.conditions.machine = probe_machine();
+        wish.conditions.n_ctx = plan.n_ctx;
+        wish.conditions.kv_types = {plan.kv_type};
+        wish.command =
+            fmt::format("ech0 dashboard {} --ctx {} --kv {}", shell_word(model.asked), plan.n_ctx, plan.kv_type);
+        if (report.is_object() && schema_faults(report, 1).empty()) wish.runs.push_back(report);
+        fs::create_directories(site / "ech0" / "dashboard");
+        write_file(site / "ech0" / "dashboard" / "index.html",
+                   page_html(dashboard_json(make_dashboard(std::move(wish)))));
+    } catch (const std::exception& error) {
+        note(fmt::format("there is no dashboard: {}", error.what()));
+    }
+}
+
 Json last_report(const std::string& file) {
     if (file.empty()) return nullptr;
     try {
@@ -100,7 +122,9 @@ int serve(const Arguments& arguments) {
         print(command_text(server, words, !options.api_key.empty()));
         return exit_yes;
     }
-    write_site(options.site, serve_json(model, plan, options, last_report(arguments.report)));
+    const Json report = last_report(arguments.report);
+    write_site(options.site, serve_json(model, plan, options, report));
+    write_dashboard(options.site, model, plan, options.n_threads, report);
     Watched watched{{server, words, server_environment(options)},
                     options.host,
                     options.port,

@@ -35,7 +35,8 @@ Look terminal_look() {
     look.unicode = is_utf8() && !dumb;
     look.colour = terminal && !dumb && variable("NO_COLOR").empty();
     winsize size{};
-    if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) look.width = size.ws_col;
+    if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        look.width = look.columns = size.ws_col;
     return look;
 }
 

@@ -37,9 +37,9 @@ public:
     }
     Ways(const Ways&) = delete;
     Ways& operator=(const Ways&) = delete;
-    std::filesystem::path file(size_t i, const char* kind) const {
-        return folder_ / fmt::format("{}-{}.gguf", i, kind);
-    }
+    std::filesystem::path compressed(size_t i) const { return folder_ / fmt::format("{}.gguf", i); }
+    /// One name for all: what was measured for the first serves the others.
+    std::filesystem::path pruned() const { return folder_ / "pruned.gguf"; }
 
 private:
     std::filesystem::path folder_;
@@ -53,8 +53,9 @@ double kl_of(const Judge& judge, const std::filesystem::path& file) {
 Pruning prune_for(const Model& model, const WeighOptions& options, double most_kl, const std::filesystem::path& file,
                   const Progress& progress) {
     PruneOptions pruning;
-    pruning.most_kl = most_kl;
+    pruning.predicted_kl = most_kl;
     pruning.out = file;
+    pruning.keep_work = true;
     pruning.text = options.compress.text;
     pruning.n_ctx = options.compress.n_ctx;
     pruning.n_threads = options.compress.n_threads;
@@ -64,12 +65,12 @@ Pruning prune_for(const Model& model, const WeighOptions& options, double most_k
 /// Pruned as far as most_kl goes, then compressed to the size of the first way.
 Way pruned_way(const Model& model, const WeighOptions& options, double most_kl, int64_t budget, const Judge& judge,
                const Ways& ways, size_t i, const Progress& progress) {
-    const Pruning pruning = prune_for(model, options, most_kl, ways.file(i, "pruned"), progress);
+    const Pruning pruning = prune_for(model, options, most_kl, ways.pruned(), progress);
     const Model pruned = read_model(pruning.path);
     CompressOptions compressing = options.compress;
     compressing.budget_bytes = budget;
     compressing.bits_per_weight = 0;
-    compressing.out = ways.file(i, "compressed");
+    compressing.out = ways.compressed(i);
     Way way;
     way.n_params = pruning.n_params;
     way.what = fmt::format("{:.1f} % of the weights pruned",
@@ -85,7 +86,7 @@ Way pruned_way(const Model& model, const WeighOptions& options, double most_kl, 
 Way plain_way(const Model& model, const WeighOptions& options, const Judge& judge, const Ways& ways,
               const Progress& progress) {
     CompressOptions compressing = options.compress;
-    compressing.out = ways.file(0, "compressed");
+    compressing.out = ways.compressed(0);
     Way way;
     way.what = "nothing pruned";
     way.n_params = model.n_params;

@@ -7,34 +7,10 @@
 #include <vector>
 
 #include "ech0/units.h"
-#include "prune/removal.h"
+#include "prune/cut_costs.h"
 #include "prune/structure.h"
 
 namespace ech0 {
-
-enum class UnitKind { kv_heads, channels };
-
-/// One layer's one kind.
-struct CutCurve {
-    int64_t layer = 0;
-    UnitKind kind = UnitKind::channels;
-    int64_t params_per_unit = 0;
-    double gain = 0;  ///< KL divergence, nats, per share of the output's square that is lost; measured
-    std::vector<RemovalStep> steps;
-    int64_t most_steps = 0;  ///< no more of them: something must stay
-};
-
-/// A whole layer.
-struct LayerCost {
-    int64_t layer = 0;
-    double kl = 0;  ///< nats, measured with this layer alone gone
-};
-
-/// What could go, and what it would cost.
-struct CutCosts {
-    std::vector<CutCurve> curves;
-    std::vector<LayerCost> layers;
-};
 
 /// When enough is gone: so many units, so many weights, or as much as costs so little; all 0: nothing is asked for.
 struct Quota {

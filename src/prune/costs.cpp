@@ -160,8 +160,10 @@ void measure_gains(const CostJob& job, std::vector<CutCurve>& curves) {
     for (const Disturbance& d :
          measure_disturbances(job.source, job.probes, tensors, disturb, job.n_threads, job.progress)) {
         CutCurve& curve = *by_tensor.at(d.tensor);
-        const double error = curve.steps[probe_step(curve, job.share)].error;
+        const size_t step = probe_step(curve, job.share);
+        const double error = curve.steps[step].error;
         curve.gain = error > 0 ? d.kl_divergence / error : 0;
+        curve.n_probed = step + 1;
     }
 }
 
@@ -193,6 +195,7 @@ CutCosts measure_costs(const CostJob& job) {
     if (job.score == UnitScore::measured) {
         measure_gains(job, costs.curves);
         costs.layers = measure_layers(job);
+        for (const auto& chunk : job.probes) costs.n_tokens += static_cast<int64_t>(chunk.size());
     } else {
         for (CutCurve& curve : costs.curves) curve.gain = 1;
     }

@@ -43,7 +43,7 @@ int64_t by_weights(const Model& model, double n_weights) {
 /// How many experts each layer loses.
 int64_t n_gone(const Model& model, const PruneOptions& o) {
     if (o.kv_heads.of != Amount::Of::nothing || o.channels.of != Amount::Of::nothing ||
-        o.whole_layers.of != Amount::Of::nothing || o.most_kl > 0 || !o.untouched.empty())
+        o.whole_layers.of != Amount::Of::nothing || o.most_kl > 0 || o.predicted_kl > 0 || !o.untouched.empty())
         throw UsageError(
             "a mixture of experts loses whole experts, every layer equally many: ask by --experts, --remove or --size");
     if (o.budget_bytes > 0) {
@@ -124,6 +124,7 @@ Pruning prune_experts(const Model& model, const PruneOptions& o, const Progress&
     result.source_sha256 = cached_sha256_of_file(model.files.front(), progress);
     result.layers = layers_of(model, kept);
     describe_files(model, read_model(o.out.string()), result, progress);
+    result.instead = quantize_instead(source, result.size_bytes, judge);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return result;
 }

@@ -1,14 +1,12 @@
 #include "prune/mend.h"
 
 #include <fmt/format.h>
-#include <Eigen/Cholesky>
 
 #include <algorithm>
-#include <limits>
 
 #include "base/interrupt.h"
-#include "compress/held_out.h"
 #include "ech0/error.h"
+#include "prune/stream_fit.h"
 #include "prune/tensor_matrix.h"
 #include "runtime/ggml_types.h"
 #include "runtime/look.h"
@@ -18,72 +16,6 @@ namespace {
 
 // One chunk in so many is held out when settings are chosen; afterwards it counts like the others.
 constexpr size_t held_every = 4;
-
-using Vector = Eigen::VectorXf;
-
-/// Sums over tokens, then means; c [n, n_kept], s [n_out, n_kept], h [n_kept, n_kept].
-struct Fit : InputMoments {
-    double n_tokens = 0;
-    Vector x, y, r;  // means of the original's inputs, ours, and the lost stream
-
-    Fit(int64_t n, int64_t n_kept, int64_t n_out)
-        : InputMoments{Matrix::Zero(n_kept, n_kept), Matrix::Zero(n, n_kept), Matrix::Zero(n_out, n_kept)},
-          x(Vector::Zero(n)),
-          y(Vector::Zero(n_kept)),
-          r(Vector::Zero(n_out)) {}
-
-    void finish() {
-        const auto share = static_cast<float>(1 / std::max(1.0, n_tokens));
-        mirror(h);
-        h *= share, c *= share, s *= share, x *= share, y *= share, r *= share;
-    }
-    void join(const Fit& other) {
-        const double total = n_tokens + other.n_tokens;
-        const auto mine = static_cast<float>(n_tokens / total), theirs = static_cast<float>(other.n_tokens / total);
-        h = mine * h + theirs * other.h;
-        c = mine * c + theirs * other.c;
-        s = mine * s + theirs * other.s;
-        x = mine * x + theirs * other.x;
-        y = mine * y + theirs * other.y;
-        r = mine * r + theirs * other.r;
-        n_tokens = total;
-    }
-    /// About the means.
-    Fit centred() const {
-        Fit about = *this;
-        about.h -= y * y.transpose();
-        about.c -= x * y.transpose();
-        about.s -= r * y.transpose();
-        return about;
-    }
-};
-
-struct Settings {
-    float step = 1, stream_step = 1, ridge = 0.05F;
-};
-
-Matrix fitted(const Matrix& w, const Matrix& kept, const Fit& m, const Settings& by) {
-    Matrix regular = m.h;
-    regular.diagonal().array() += std::max(by.ridge * m.h.diagonal().mean(), 1e-20F);
-    const Eigen::LLT<Matrix> llt(regular);
-    if (llt.info() != Eigen::Success) return kept;
-    const Matrix wanted = by.step * (w * m.c - kept * m.h) + by.stream_step * m.s;
-    return kept + llt.solve(wanted.transpose()).transpose();
-}
-
-Settings choose(const Matrix& w, const Matrix& kept, const Fit& most, const Fit& held) {
-    Settings best;
-    if (held.n_tokens == 0) return best;
-    double least = std::numeric_limits<double>::infinity();
-    const auto try_one = [&](const Settings& by) {
-        const double error = output_error(w, fitted(w, kept, most, by), held);
-        if (error < least) least = error, best = by;
-    };
-    for (const float ridge : {0.01F, 0.05F, 0.2F})
-        for (const float stream : {0.0F, 0.5F, 1.0F}) try_one({1, stream, ridge});
-    for (const float step : {0.5F, 0.75F}) try_one({step, best.stream_step, best.ridge});
-    return best;
-}
 
 /// Two models side by side: layers first…last of the original, and the pruned segment that they became.
 struct Pair {
@@ -121,7 +53,8 @@ void add_gone(const Pair& pair, const Tensor& ours, size_t c, std::vector<float>
 
 using Rows = Eigen::Map<const Matrix>;
 
-void add_chunk(Pair& pair, const Tensor& original, const Tensor& ours, bool after_attention, size_t c, Fit& fit) {
+void add_chunk(Pair& pair, const Tensor& original, const Tensor& ours, bool after_attention, size_t c,
+               StreamMoments& fit) {
     const MendJob& job = pair.job;
     const Seen was = look(pair.original, input_of(pair.original_range, job.chunks, pair.in_original, c), original.name,
                           after_attention ? "ffn_inp" : "");
@@ -154,7 +87,7 @@ void set_tensor(Pair& pair, const std::string& name, const float* values) {
 std::string bias_of(const std::string& weight) { return weight.substr(0, weight.rfind('.')) + ".bias"; }
 
 /// W x and what the original adds to it, on the mean.
-Vector mean_output(const Source& original, const Tensor& weight, const Matrix& w, const Fit& m) {
+Vector mean_output(const Source& original, const Tensor& weight, const Matrix& w, const StreamMoments& m) {
     Vector mean = w * m.x;
     if (const Tensor* const bias = original.model().find(bias_of(weight.name)))
         mean += tensor_matrix(original, *bias).row(0).transpose();
@@ -164,7 +97,7 @@ Vector mean_output(const Source& original, const Tensor& weight, const Matrix& w
 void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
     const MendJob& job = pair.job;
     const bool down = ours.name.ends_with("ffn_down.weight");
-    Fit most(original.n_cols(), ours.n_cols(), ours.n_rows()), held = most;
+    StreamMoments most(original.n_cols(), ours.n_cols(), ours.n_rows()), held = most;
     for (size_t c = 0; c < job.chunks.size(); c++) {
         check_interrupt();
         add_chunk(pair, original, ours, down, c, c % held_every == held_every - 1 ? held : most);
@@ -172,11 +105,11 @@ void mend_matrix(Pair& pair, const Tensor& original, const Tensor& ours) {
     most.finish();
     held.finish();
     const Matrix w = tensor_matrix(job.original, original), kept = tensor_matrix(job.pruned, ours);
-    Settings settings;
+    FitSettings settings;
     Matrix a = kept;
-    if (job.repair == Repair::full) settings = choose(w, kept, most.centred(), held.centred());
+    if (job.repair == Repair::full) settings = choose_fit(w, kept, most.centred(), held.centred(), job.n_threads);
     most.join(held);
-    if (job.repair == Repair::full) a = fitted(w, kept, most.centred(), settings);
+    if (job.repair == Repair::full) a = fit_to_stream(w, kept, most.centred(), settings, job.n_threads);
     const Vector bias = mean_output(job.original, original, w, most) + settings.stream_step * most.r - a * most.y;
     if (!a.allFinite() || !bias.allFinite())
         throw EngineError(ours.name + ": the repair gave no numbers: activations are not finite");

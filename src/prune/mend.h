@@ -8,8 +8,8 @@
 // the same fit as compress/repair.h, for a W with more columns than A. All of it about the means, which a bias carries:
 //     bias = mean(W x + bias of W + r) - A mean(y).
 // Where layers are gone altogether, the ffn_down before them also takes over, as well as its inputs allow, what they
-// added to the stream (r then has their part; compare Shopkhoev et al. 2025, ReplaceMe, who fold a linear map of the
-// whole stream into it). Settings are chosen on chunks held out.
+// added to the stream (r then has their part), by a free change or by a linear map of what it puts out. Settings are
+// chosen on chunks held out (prune/stream_fit.h).
 
 #include <functional>
 #include <memory>

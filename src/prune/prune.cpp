@@ -4,18 +4,23 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
+#include <optional>
 
 #include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "compress/judge.h"
 #include "compress/workspace.h"
 #include "ech0/error.h"
+#include "model/metadata.h"
+#include "prune/cost_record.h"
 #include "prune/costs.h"
 #include "prune/experts.h"
 #include "prune/mend.h"
 #include "prune/outcome.h"
 #include "prune/pruned_file.h"
+#include "prune/zeroed.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
 
@@ -77,6 +82,7 @@ CutGoal goal_of(const Job& job) {
         goal.all.params = params_over(job.model, o.budget_bytes);
     else
         goal.all = quota_of(o.remove, 0, params_inside(job.model));
+    if (o.predicted_kl > 0) goal.all = {0, 0, o.predicted_kl};
     if (o.most_kl > 0) goal.all = {0, 0, o.most_kl};
     goal.layers = quota_of(o.whole_layers, job.model.n_layer, 0);
     goal.kv_heads = quota_of(o.kv_heads, heads.units, heads.params);
@@ -114,7 +120,7 @@ void check_options(const Model& model, const PruneOptions& o) {
     const auto given = [](const Amount& amount) { return amount.of != Amount::Of::nothing; };
     if (given(o.experts)) throw UsageError(fmt::format("--experts: {} has no experts", model.files.front().string()));
     const bool kinds = given(o.kv_heads) || given(o.channels) || given(o.whole_layers);
-    if (given(o.remove) + (o.budget_bytes > 0) + (o.most_kl > 0) + kinds != 1)
+    if (given(o.remove) + (o.budget_bytes > 0) + (o.most_kl > 0) + (o.predicted_kl > 0) + kinds != 1)
         throw UsageError(
             "give one of --size, --remove, --max-kl and what of each kind (--heads, --ffn, --layers): how much is to "
             "go?");
@@ -145,13 +151,21 @@ Job open_job(const Model& model, const PruneOptions& o, const Progress& progress
             MomentStore(moments)};
 }
 
+/// Measured, or as an earlier run to the same output measured them.
 CutCosts costs_of(Job& job, const CutGoal& goal) {
     const PruneOptions& o = job.options;
+    const double share = share_of(job, goal);
+    const std::string record = fmt::format("costs-{}-{}-{:.4f}-{}-{}", static_cast<int>(o.score), o.fine, share,
+                                           o.probe_tokens, fmt::join(o.untouched, "."));
+    if (const auto text = job.work.find_text(record))
+        if (std::optional<CutCosts> known = costs_of_record(*text)) return *std::move(known);
     if (!job.moments.of())
         job.moments.complete(gather_moments(job.model, job.source.as_f16(), job.chunks, o.n_ctx, job.n_threads,
                                             job.moments, job.progress));
-    return measure_costs({job.source, job.moments, job.chunks, probe_chunks(job.judged, o.probe_tokens), o.n_ctx,
-                          o.score, o.fine, share_of(job, goal), o.untouched, job.n_threads, job.progress});
+    const CutCosts costs = measure_costs({job.source, job.moments, job.chunks, probe_chunks(job.judged, o.probe_tokens),
+                                          o.n_ctx, o.score, o.fine, share, o.untouched, job.n_threads, job.progress});
+    job.work.put_text(record, cost_record(costs));
+    return costs;
 }
 
 /// A choice, and whether whole layers were among what it could take.
@@ -212,8 +226,14 @@ PruneTrial make(Job& job, const Judge& judge, const Candidate& candidate, const 
     return trial;
 }
 
-/// The best of the candidates takes the output's name.
-const Candidate& make_best(Job& job, const Judge& judge, const std::vector<Candidate>& candidates, Pruning& result) {
+/// A choice that was made and measured, and its file.
+struct Made {
+    Candidate candidate;
+    std::filesystem::path file;
+};
+
+/// All of the candidates; the one that is nearest to the original.
+Made make_best(Job& job, const Judge& judge, const std::vector<Candidate>& candidates, Pruning& result) {
     size_t best = 0;
     const auto file = [&](size_t i) { return job.work.path(fmt::format("candidate-{}.gguf", i)); };
     for (size_t i = 0; i < candidates.size(); i++) {
@@ -221,8 +241,51 @@ const Candidate& make_best(Job& job, const Judge& judge, const std::vector<Candi
         if (result.trials[i].kl < result.trials[best].kl) best = i;
     }
     result.trials[best].chosen = true;
-    std::filesystem::rename(file(best), job.options.out);
-    return candidates[best];
+    return {candidates[best], file(best)};
+}
+
+// Cuts that are made and measured in search of one that costs as much as it may.
+constexpr size_t most_attempts = 5;
+
+// A cut that costs so large a share of what it may cost is not worth another attempt.
+constexpr double near_enough = 0.8;
+
+/// As much as costs no more than it may, measured. A prediction adds up single removals and knows of no repair, so it
+/// is only where to begin: each attempt says by how much it was wrong, and the next one allows for that.
+Made make_within(Job& job, const Judge& judge, const CutCosts& costs, Pruning& result) {
+    const double most = job.options.most_kl;
+    std::optional<Made> best;
+    double predicted = most, least = std::numeric_limits<double>::infinity();
+    for (size_t i = 0; i < most_attempts; i++) {
+        Candidate candidate{"", {}};
+        try {
+            candidate.choice = choose_units(job.model, costs, {{0, 0, predicted}, {}, {}, {}});
+        } catch (const UsageError&) {  // nothing is predicted to be as cheap
+            if (i == 0) throw;
+            break;
+        }
+        candidate.what = fmt::format("{} weights", candidate.choice.removed_params);
+        const bool known = std::any_of(result.trials.begin(), result.trials.end(),
+                                       [&](const PruneTrial& t) { return t.what == candidate.what; });
+        if (known) break;
+        const std::filesystem::path file = job.work.path(fmt::format("candidate-{}.gguf", i));
+        result.trials.push_back(make(job, judge, candidate, file));
+        const double kl = result.trials.back().kl;
+        least = std::min(least, kl);
+        const bool more = !best || candidate.choice.removed_params > best->candidate.choice.removed_params;
+        if (kl <= most && more) {
+            for (PruneTrial& t : result.trials) t.chosen = false;
+            result.trials.back().chosen = true;
+            best = Made{candidate, file};
+        }
+        if (kl <= most && kl >= near_enough * most) break;
+        predicted *= kl <= most ? std::min(4.0, 0.95 * most / std::max(kl, 1e-9)) : std::max(0.1, 0.8 * most / kl);
+    }
+    if (!best)
+        throw UsageError(
+            fmt::format("--max-kl {:.2g}: the least of the cuts that were tried costs {:.2g} nats per token, measured",
+                        most, least));
+    return *best;
 }
 
 void describe(const Job& job, const Judge& judge, const Candidate& best, Pruning& result) {
@@ -232,13 +295,19 @@ void describe(const Job& job, const Judge& judge, const Candidate& best, Pruning
     result.source_sha256 = job.source_sha256;
     result.repair = o.repair;
     result.layers = layers_of(job.model, best.choice.structure);
+    result.pruned_before = find_string(job.model.metadata, "ech0.recipe").value_or("");
+    if (!result.pruned_before.starts_with("prune")) result.pruned_before.clear();
     if (o.score == UnitScore::measured) result.predicted_kl = trial->predicted_kl;
     result.kl_unrepaired = trial->kl_unrepaired;
     if (o.repair != Repair::off) result.kl_repaired = trial->kl;
     result.n_tokens_judged = judge.n_tokens();
     result.names = usual_names(job.source, best.choice.structure, o.score);
     describe_files(job.model, read_model(o.out.string()), result, job.progress);
+    result.instead = quantize_instead(job.source, result.size_bytes, judge);
 }
+
+// Tokens that each share of an outlook is measured on.
+constexpr int64_t outlook_tokens = 1024;
 
 }  // namespace
 
@@ -247,12 +316,15 @@ std::vector<PruneOutlook> outlook_of(const Model& model, PruneOptions options, c
     options.remove = {Amount::Of::share, shares.front()};
     Job job = open_job(model, options, progress);
     const CutCosts costs = costs_of(job, goal_of(job));
+    const Judge judge(model, job.source.as_f16(), probe_chunks(job.judged, outlook_tokens),
+                      {options.n_ctx, job.n_threads, progress});
     std::vector<PruneOutlook> outlooks;
     for (const double share : shares) {
         try {
             const CutGoal goal{quota_of({Amount::Of::share, share}, 0, params_inside(model)), {}, {}, {}};
             const Choice choice = choose_units(model, costs, goal);
-            PruneOutlook outlook{share, choice.predicted_kl, 0, 0, model.n_layer};
+            PruneOutlook outlook{share, choice.predicted_kl, 0, 0, 0, model.n_layer};
+            outlook.kl = mean_of(judge.kl(model, zeroed(job.source, choice.structure)));
             for (const PrunedLayer& l : layers_of(model, choice.structure)) {
                 outlook.kv_heads += l.n_kv_heads_before - l.n_kv_heads;
                 outlook.channels += l.n_channels_before - l.n_channels;
@@ -274,13 +346,15 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     // What could go, and what it would cost.
     const CutGoal goal = goal_of(job);
     const CutCosts costs = costs_of(job, goal);
-    const std::vector<Candidate> candidates = candidates_of(job, costs, goal);
 
-    // The cut and the repair; from here on the candidates decide alone.
+    // The cut and the repair.
     const Judge judge(model, job.source.as_f16(), job.judged, {options.n_ctx, job.n_threads, progress});
     Pruning result;
-    const Candidate& best = make_best(job, judge, candidates, result);
-    describe(job, judge, best, result);
+    const Made best = options.most_kl > 0 ? make_within(job, judge, costs, result)
+                                          : make_best(job, judge, candidates_of(job, costs, goal), result);
+    std::filesystem::rename(best.file, options.out);
+    describe(job, judge, best.candidate, result);
+    if (options.score == UnitScore::measured) result.costs = costs;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     if (!options.keep_work) job.work.remove();
     return result;

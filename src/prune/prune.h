@@ -9,6 +9,8 @@
 #include "ech0/model.h"
 #include "ech0/progress.h"
 #include "ech0/units.h"
+#include "prune/cut_costs.h"
+#include "prune/instead.h"
 #include "prune/method.h"
 #include "prune/usual_names.h"
 
@@ -17,7 +19,8 @@ namespace ech0 {
 struct PruneOptions {
     Amount remove;                            ///< of the weights outside embedding and output; or else
     int64_t budget_bytes = 0;                 ///< of the whole file, matrices in half precision; or else
-    double most_kl = 0;                       ///< as much as is predicted to cost no more nats per token; or else
+    double most_kl = 0;                       ///< as much as costs no more nats per token, measured; or else
+    double predicted_kl = 0;                  ///< as much as is predicted to cost no more before repair; or else
     Amount kv_heads, channels, whole_layers;  ///< kind by kind
     Amount experts;                           ///< of every layer of a mixture
     std::set<int64_t> untouched;              ///< layers that stay as they are
@@ -57,7 +60,10 @@ struct Pruning {
     std::vector<PrunedLayer> layers;  ///< those that stay
     std::vector<PruneTrial> trials;
     std::vector<UsualName> names;
+    CutCosts costs;  ///< that the choice was made by; empty with a baseline's score, and not read back from JSON
     double predicted_kl = 0, kl_unrepaired = 0, kl_repaired = 0;  ///< of the chosen one; 0: not measured
+    Instead instead;                                              ///< what as few bytes cost without pruning
+    std::string pruned_before;  ///< how the source was pruned already: divergences are to it; empty: it was not
     int64_t n_tokens_judged = 0;
     double seconds = 0;
     int64_t peak_memory_bytes = 0;
@@ -65,7 +71,7 @@ struct Pruning {
 
 /// What removing a share of the layers' weights would cost and be.
 struct PruneOutlook {
-    double share = 0, predicted_kl = 0;  ///< nats per token, before repair
+    double share = 0, predicted_kl = 0, kl = 0;  ///< nats per token, before repair; measured on short pieces of text
     int64_t kv_heads = 0, channels = 0, layers = 0;
 };
 

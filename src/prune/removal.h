@@ -10,14 +10,9 @@
 #include <vector>
 
 #include "base/matrix.h"
+#include "prune/cut_costs.h"
 
 namespace ech0 {
-
-/// One step: which units go, and what is lost with them and all before them.
-struct RemovalStep {
-    std::vector<int32_t> units;
-    double error = 0;  ///< squared error of the output as a share of the output's own square
-};
 
 /// Units in the order in which they hurt least, a few at a time, until one step's worth is left.
 /// @param w  [n_out, n]; @param h  [n, n] mean of x x'; @param unit_columns  neighbouring columns that go together

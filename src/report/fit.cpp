@@ -74,7 +74,18 @@ std::string memory_bar(const Fit& fit, const FitOption& o, const Look& look) {
                look);
 }
 
-Table options_table(const Fit& fit, bool all, const Look& look) {
+/// What a point's mark says of how the quality is known; the legend's order.
+const char* mark_of(Grade grade, const Look& look) {
+    switch (grade) {
+        case Grade::measured: return look.unicode ? "●" : "@";
+        case Grade::published: return look.unicode ? "◆" : "*";
+        case Grade::predicted: return look.unicode ? "○" : "o";
+        case Grade::given: return look.unicode ? "■" : "#";
+    }
+    return "?";
+}
+
+Table wide_table(const Fit& fit, const std::vector<size_t>& shown, const Look& look) {
     using Align = Table::Align;
     Table table({{""},
                  {"option"},
@@ -85,10 +96,8 @@ Table options_table(const Fit& fit, bool all, const Look& look) {
                  {"tokens/s"},
                  {"KL from original"},
                  {"known by"}});
-    const std::set<size_t> shown = worth_showing(fit);
-    for (size_t i = 0; i < fit.options.size(); i++) {
+    for (const size_t i : shown) {
         const FitOption& o = fit.options[i];
-        if (!all && !shown.contains(i)) continue;
         table.add({mark(fit, i), o.name, format_disk(o.file_bytes), fmt::format("{:.2f}", o.bits_per_weight),
                    format_memory(o.memory.total_bytes()), memory_bar(fit, o, look), speed_text(o.speed.tokens_per_s),
                    quality_text(o.quality), std::string(grade_name(o.quality.grade))},
@@ -97,15 +106,40 @@ Table options_table(const Fit& fit, bool all, const Look& look) {
     return table;
 }
 
-/// What a point's mark says of how the quality is known; the legend's order.
-const char* mark_of(Grade grade, const Look& look) {
-    switch (grade) {
-        case Grade::measured: return look.unicode ? "●" : "@";
-        case Grade::published: return look.unicode ? "◆" : "*";
-        case Grade::predicted: return look.unicode ? "○" : "o";
-        case Grade::given: return look.unicode ? "■" : "#";
+/// Without the folder of a file; of one model alone, without its name.
+std::string short_name(const Fit& fit, const FitOption& o) {
+    if (fit.comparison.empty()) return fmt::format("{}, {} cache", o.preset, o.kv_type);
+    return o.name.substr(o.name.find_last_of('/') + 1);
+}
+
+/// For a terminal of 80 columns: values without their intervals, and how the quality is known by its mark.
+Table narrow_table(const Fit& fit, const std::vector<size_t>& shown, const Look& look) {
+    using Align = Table::Align;
+    Table table(
+        {{""}, {"option"}, {"file", Align::right}, {"memory", Align::right}, {"tokens/s", Align::right}, {"KL"}});
+    for (const size_t i : shown) {
+        const FitOption& o = fit.options[i];
+        const bool is_original = o.quality.kl_divergence <= 0 && o.quality.grade == Grade::measured;
+        table.add({mark(fit, i), short_name(fit, o), format_disk(o.file_bytes), format_memory(o.memory.total_bytes()),
+                   o.speed.tokens_per_s.value > 0 ? fmt::format("{:.3g}", o.speed.tokens_per_s.value) : "?",
+                   fmt::format("{} {}", mark_of(o.quality.grade, look),
+                               is_original ? "0" : nats_text(o.quality.kl_divergence))},
+                  tone_of(fit, i));
     }
-    return "?";
+    return table;
+}
+
+std::string options_text(const Fit& fit, bool all, const Look& look) {
+    const std::set<size_t> worth = worth_showing(fit);
+    std::vector<size_t> shown;
+    for (size_t i = 0; i < fit.options.size(); i++)
+        if (all || worth.contains(i)) shown.push_back(i);
+    const Table wide = wide_table(fit, shown, look);
+    if (look.columns == 0 || look.markdown || wide.width() <= static_cast<size_t>(look.columns)) return wide.text(look);
+    return narrow_table(fit, shown, look).text(look) +
+           fmt::format("\n{} published, {} predicted, {} measured; a wider terminal shows intervals and bits\n",
+                       mark_of(Grade::published, look), mark_of(Grade::predicted, look),
+                       mark_of(Grade::measured, look));
 }
 
 /// Quality against memory: the options that are worth showing, the recommended one last and so on top.
@@ -249,7 +283,7 @@ std::string fit_text(const Fit& fit, bool all, const Look& look) {
         "\nOptions for {} tokens of context (-> recommended, * nothing better at once in quality, speed and "
         "memory, no: does not fit)\n\n",
         fit.n_ctx);
-    text += options_table(fit, all, look).text(look);
+    text += options_text(fit, all, look);
     if (!look.markdown) text += options_scatter(fit, look);
     text += "\nWhat a q8_0 or q4_0 cache costs in quality is not counted.\n";
     if (!fit.comparison.empty()) text += "\n" + fit.comparison + "\n";

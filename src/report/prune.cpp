@@ -14,6 +14,30 @@ struct Total {
     int64_t layers = 0, kv_heads = 0, channels = 0, experts = 0;  // all but the first of layers that stay
 };
 
+/// Units that are gone after each step, what that loses locally, and what it would cost the model: the last is a
+/// measurement where the gain was measured, and its proportion elsewhere.
+Json curve_json(const CutCurve& curve) {
+    Json steps = Json::array();
+    int64_t gone = 0;
+    for (const RemovalStep& step : curve.steps) {
+        gone += static_cast<int64_t>(step.units.size());
+        steps.push_back({{"gone", gone}, {"error", step.error}, {"kl_divergence", curve.gain * step.error}});
+    }
+    return {{"layer", curve.layer},
+            {"kind", curve.kind == UnitKind::kv_heads ? "kv_heads" : "ffn_channels"},
+            {"parameters", curve.params_per_unit},
+            {"n_measured", curve.n_probed},
+            {"steps", std::move(steps)}};
+}
+
+Json costs_json(const CutCosts& costs) {
+    Json curves = Json::array(), layers = Json::array();
+    for (const CutCurve& curve : costs.curves)
+        if (!curve.steps.empty()) curves.push_back(curve_json(curve));
+    for (const LayerCost& layer : costs.layers) layers.push_back({{"layer", layer.layer}, {"kl_divergence", layer.kl}});
+    return {{"n_tokens", costs.n_tokens}, {"parts", std::move(curves)}, {"layers", std::move(layers)}};
+}
+
 const char* name_of(Repair repair) {
     switch (repair) {
         case Repair::off: return "off";
@@ -72,6 +96,41 @@ std::string names_text(const Pruning& p, const Look& look) {
     return table.text(look);
 }
 
+double final_kl(const Pruning& p) { return p.kl_repaired > 0 ? p.kl_repaired : p.kl_unrepaired; }
+
+bool worth_it(const Pruning& p) { return final_kl(p) < p.instead.kl; }
+
+std::string instead_command(const Pruning& p) {
+    return fmt::format("ech0 compress {} --size {} -o OUT.gguf", shell_word(p.source_path), p.size_bytes);
+}
+
+/// Is it better to prune, or to round the whole model to as few bytes?
+std::string why(const Pruning& p) {
+    const std::string whole = p.instead.kl > 0
+                                  ? fmt::format("all weights rounded to {} take {} at a KL divergence of {:.2g}",
+                                                p.instead.type, format_disk(p.instead.size_bytes), p.instead.kl)
+                                  : fmt::format("the file as it is has only {}", format_disk(p.instead.size_bytes));
+    const std::string pruned = fmt::format("pruning takes {} at {:.2g}", format_disk(p.size_bytes), final_kl(p));
+    return worth_it(p) ? fmt::format("{}; {}: then compress what is left", pruned, whole)
+                       : fmt::format("{}; {}", whole, pruned);
+}
+
+Json verdict_json(const Pruning& p) {
+    if (p.instead.type.empty()) return nullptr;
+    return {{"prune", worth_it(p)},
+            {"compress_instead", worth_it(p) ? Json(nullptr) : Json(instead_command(p))},
+            {"why", why(p)},
+            {"type", p.instead.type},
+            {"size_bytes", p.instead.size_bytes},
+            {"kl_divergence", p.instead.kl}};
+}
+
+std::string verdict_text(const Pruning& p) {
+    if (p.instead.type.empty()) return "";
+    return worth_it(p) ? fmt::format("Prune: {}.\n", why(p))
+                       : fmt::format("Do not prune for size alone: {}.\nInstead: {}\n", why(p), instead_command(p));
+}
+
 }  // namespace
 
 Json prune_json(const Pruning& p) {
@@ -99,28 +158,35 @@ Json prune_json(const Pruning& p) {
                           {"kl_divergence", t.kl},
                           {"chosen", t.chosen}});
     const Total total = total_removed(p);
-    return {{"schema", "ech0.prune/1"},
-            {"source", {{"path", p.source_path}, {"sha256", p.source_sha256}}},
-            {"output",
-             {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
-            {"removed",
-             {{"parameters", p.n_params_before - p.n_params},
-              {"parameters_before", p.n_params_before},
-              {"layers", total.layers},
-              {"kv_heads", total.kv_heads},
-              {"ffn_channels", total.channels},
-              {"experts", total.experts}}},
-            {"layers", std::move(layers)},
-            {"methods", std::move(methods)},
-            {"repair", name_of(p.repair)},
-            {"trials", std::move(trials)},
-            {"kl_divergence",
-             {{"predicted", p.predicted_kl},
-              {"unrepaired", p.kl_unrepaired},
-              {"repaired", p.kl_repaired > 0 ? Json(p.kl_repaired) : Json(nullptr)},
-              {"n_tokens", p.n_tokens_judged}}},
-            {"seconds", p.seconds},
-            {"peak_memory_bytes", p.peak_memory_bytes}};
+    Json json = {
+        {"schema", "ech0.prune/1"},
+        {"source",
+         {{"path", p.source_path},
+          {"sha256", p.source_sha256},
+          {"pruned_before", p.pruned_before.empty() ? Json(nullptr) : Json(p.pruned_before)}}},
+        {"output",
+         {{"path", p.path}, {"size_bytes", p.size_bytes}, {"sha256", p.sha256}, {"architecture", p.architecture}}},
+        {"removed",
+         {{"parameters", p.n_params_before - p.n_params},
+          {"parameters_before", p.n_params_before},
+          {"layers", total.layers},
+          {"kv_heads", total.kv_heads},
+          {"ffn_channels", total.channels},
+          {"experts", total.experts}}},
+        {"layers", std::move(layers)},
+        {"methods", std::move(methods)},
+        {"repair", name_of(p.repair)},
+        {"trials", std::move(trials)},
+        {"kl_divergence",
+         {{"predicted", p.predicted_kl},
+          {"unrepaired", p.kl_unrepaired},
+          {"repaired", p.kl_repaired > 0 ? Json(p.kl_repaired) : Json(nullptr)},
+          {"n_tokens", p.n_tokens_judged}}},
+        {"verdict", verdict_json(p)},
+        {"seconds", p.seconds},
+        {"peak_memory_bytes", p.peak_memory_bytes}};
+    if (!p.costs.curves.empty()) json["costs"] = costs_json(p.costs);
+    return json;
 }
 
 Pruning pruning_from_json(const Json& json) {
@@ -149,6 +215,10 @@ Pruning pruning_from_json(const Json& json) {
         kl.at("unrepaired").get_to(p.kl_unrepaired);
         if (!kl.at("repaired").is_null()) kl.at("repaired").get_to(p.kl_repaired);
         kl.at("n_tokens").get_to(p.n_tokens_judged);
+        if (const Json& v = json.at("verdict"); !v.is_null())
+            p.instead = {v.at("type"), v.at("size_bytes"), v.at("kl_divergence")};
+        if (const Json& before = json.at("source").at("pruned_before"); !before.is_null())
+            before.get_to(p.pruned_before);
         json.at("seconds").get_to(p.seconds);
         json.at("peak_memory_bytes").get_to(p.peak_memory_bytes);
         return p;
@@ -175,10 +245,15 @@ std::string prune_text(const Pruning& p, const Look& look) {
     if (p.predicted_kl > 0) text += fmt::format(" (predicted {:.4f})", p.predicted_kl);
     text += fmt::format("\nMade in {}, {} of memory at most.\n", format_duration(p.seconds),
                         format_memory(p.peak_memory_bytes));
+    if (!p.pruned_before.empty())
+        text += fmt::format("{} was pruned before ({}): all this is to it, not to what it was made from.\n",
+                            p.source_path, printable(p.pruned_before));
+    text += verdict_text(p);
     text += fmt::format(
-        "Next: ech0 compress {} --size SIZE -o OUT.gguf, and at the same size without pruning: at equal "
-        "bytes that is often closer\n",
-        p.path);
+        "Next: ech0 compress {} --size SIZE -o OUT.gguf; or both as one plan, measured at equal bytes: ech0 compress "
+        "{} "
+        "--size SIZE --allow-prune -o OUT.gguf\n",
+        p.path, p.source_path);
     return text;
 }
 

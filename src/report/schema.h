@@ -1,7 +1,7 @@
 #pragma once
 
 // What a run's JSON must look like. docs/json.md is the one description: it is part of the program, tests hold the
-// commands to it, and the JSON Schema files in share/schemas are written from it (`ech0 report --schema`).
+// commands to it, and the JSON Schema files in docs/schemas are written from it (`ech0 report --schema`).
 
 #include <string>
 #include <string_view>

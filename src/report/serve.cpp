@@ -40,11 +40,12 @@ std::string serve_text(const Model& model, const RunPlan& plan, const ServeOptio
                        const std::filesystem::path& log) {
     return fmt::format(
         "{} at {}/v1 ({} tokens of context for {} at a time, {} cache, {})\n"
-        "  {}/ech0/report   what runs here, as JSON\n"
+        "  {}/ech0/report       what runs here, as JSON\n"
+        "  {}/ech0/dashboard/   the same as a page: this model, what else could run here, and why\n"
         "  log      {}\n"
         "  Ctrl-C stops it\n",
         printable(options.alias, 400), url_of(options), format_count(plan.n_ctx), options.n_parallel, plan.kv_type,
-        format_memory(plan.memory.total_bytes()), url_of(options), printable(log.string(), 400));
+        format_memory(plan.memory.total_bytes()), url_of(options), url_of(options), printable(log.string(), 400));
 }
 
 std::string command_text(const std::filesystem::path& server, const std::vector<std::string>& arguments, bool has_key) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <utility>
 
 namespace ech0 {
@@ -42,15 +43,41 @@ std::vector<size_t> Table::widths() const {
     return widths;
 }
 
-std::string Table::line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const {
+std::vector<Table::Band> Table::bands(const std::vector<size_t>& widths, size_t most) const {
+    const size_t n_keys = std::min(columns_.size(), columns_.front().title.empty() ? size_t{2} : size_t{1});
+    Band keys;
+    for (size_t i = 0; i < n_keys; i++) keys.push_back(i);
+    size_t key_width = 0;
+    for (const size_t i : keys) key_width += widths[i] + 2;
+    std::vector<Band> bands = {keys};
+    size_t across = key_width;  // with two blanks behind the last column
+    for (size_t i = n_keys; i < columns_.size(); i++) {
+        if (bands.back().size() > n_keys && across + widths[i] > most) {
+            bands.push_back(keys);
+            across = key_width;
+        }
+        bands.back().push_back(i);
+        across += widths[i] + 2;
+    }
+    return bands;
+}
+
+std::string Table::line(const std::vector<std::string>& cells, const std::vector<size_t>& widths,
+                        const Band& band) const {
     std::string out;
-    for (size_t i = 0; i < cells.size(); i++) {
+    for (const size_t i : band) {
         const std::string blank(widths[i] - text_width(cells[i]), ' ');
-        if (i > 0) out += "  ";
+        if (i != band.front()) out += "  ";
         out += columns_[i].align == Align::right ? blank + cells[i] : cells[i] + blank;
     }
     out.erase(out.find_last_not_of(' ') + 1);
     return out + "\n";
+}
+
+size_t Table::width() const {
+    size_t across = 2 * (columns_.size() - 1);
+    for (const size_t one : widths()) across += one;
+    return across;
 }
 
 std::string Table::text() const { return text(Look{}); }
@@ -58,15 +85,18 @@ std::string Table::text() const { return text(Look{}); }
 std::string Table::text(const Look& look) const {
     if (look.markdown) return markdown();
     const std::vector<size_t> width = widths();
-    size_t across = 2 * (width.size() - 1);
-    for (const size_t one : width) across += one;
-
     std::vector<std::string> titles;
     for (const Column& column : columns_) titles.push_back(column.title);
-    std::string out = line(titles, width);
-    for (size_t i = 0; i < rows_.size(); i++) {
-        const std::string row = rows_[i].empty() ? std::string(across, '-') + "\n" : line(rows_[i], width);
-        out += look.colour ? toned(row, tones_[i]) : row;
+    std::string out;
+    for (const Band& band : bands(width, look.columns > 0 ? static_cast<size_t>(look.columns) : SIZE_MAX)) {
+        size_t across = 2 * (band.size() - 1);
+        for (const size_t i : band) across += width[i];
+        if (!out.empty()) out += "\n";
+        out += line(titles, width, band);
+        for (size_t i = 0; i < rows_.size(); i++) {
+            const std::string row = rows_[i].empty() ? std::string(across, '-') + "\n" : line(rows_[i], width, band);
+            out += look.colour ? toned(row, tones_[i]) : row;
+        }
     }
     return out;
 }

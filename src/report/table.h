@@ -24,12 +24,17 @@ public:
     void add(std::vector<std::string> cells, Tone tone = Tone::plain);  ///< as many as there are columns
     void rule();                                                        ///< a line across, as before a sum
     std::string text() const;
-    std::string text(const Look& look) const;  ///< the same in colour, or as Markdown
-    std::string markdown() const;              ///< as GitHub reads it; rules are left out
+    /// The same in colour, or as Markdown; columns that the terminal is too narrow for follow below, beside the first
+    /// one again (the first two, if the first is a mark without a title).
+    std::string text(const Look& look) const;
+    size_t width() const;          ///< of its lines, in one piece
+    std::string markdown() const;  ///< as GitHub reads it; rules are left out
 
 private:
-    std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;
+    using Band = std::vector<size_t>;  // columns that stand beside each other
+    std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths, const Band& band) const;
     std::vector<size_t> widths() const;
+    std::vector<Band> bands(const std::vector<size_t>& widths, size_t most) const;
 
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;  // an empty row is a rule

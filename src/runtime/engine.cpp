@@ -92,8 +92,13 @@ std::vector<std::string> EngineLog::lines() const {
     return lines;
 }
 
+std::string engine_commit() {
+    const std::string own = ggml_commit();
+    return own == "unknown" ? ECH0_ENGINE_COMMIT : own;
+}
+
 std::string engine_description() {
-    return fmt::format("llama.cpp {} ({}), ggml {}", llama_version(), ggml_commit(), ggml_version());
+    return fmt::format("llama.cpp {} ({}), ggml {}", llama_version(), engine_commit(), ggml_version());
 }
 
 int default_threads() {

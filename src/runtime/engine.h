@@ -32,6 +32,9 @@ public:
     std::vector<std::string> lines() const;
 };
 
+/// Seven digits of the engine's commit, as the engine or our build of it knows it, or "unknown".
+std::string engine_commit();
+
 /// Name and version of the engine, for reports: "llama.cpp 0.1.0-dev (4df29be), ggml 0.20.0".
 std::string engine_description();
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ggml.h>
 #include <llama.h>
 #include <unistd.h>
 
@@ -27,7 +26,7 @@ namespace fs = std::filesystem;
 // A server of another engine would have other flags, and other numbers than those that fit and bench told.
 void check_engine(const fs::path& server) {
     const ChildResult said = run_child(server, {"--version"}, 10);
-    const std::string words = said.output + said.errors, commit = ggml_commit();
+    const std::string words = said.output + said.errors, commit = engine_commit();
     const bool same_commit = commit == "unknown" || words.find(commit) != std::string::npos;  // built without git
     if (same_commit && words.find(llama_version()) != std::string::npos) return;
     throw UsageError(

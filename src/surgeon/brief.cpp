@@ -63,10 +63,10 @@ Brief make_brief(const Model& model, const std::vector<PruneOutlook>& outlooks, 
     add(brief, "budget_share_percent", 100 * share, fmt::format("the file is {:.1f} % of that", 100 * share));
     for (const PruneOutlook& o : outlooks) {
         const auto percent = static_cast<int>(std::lround(100 * o.share));
-        add(brief, fmt::format("kl_remove_{}_percent", percent).c_str(), o.predicted_kl,
-            fmt::format("removing {} % of the layers' weights would cost a KL divergence of {:.4f} before repair",
-                        percent, o.predicted_kl),
-            "predicted");
+        add(brief, fmt::format("kl_remove_{}_percent", percent).c_str(), o.kl,
+            fmt::format("removing {} % of the layers' weights costs a KL divergence of {:.4f} before repair", percent,
+                        o.kl),
+            "measured");
         add(brief, fmt::format("heads_remove_{}_percent", percent).c_str(), static_cast<double>(o.kv_heads),
             fmt::format("of it {} KV heads", o.kv_heads), "predicted");
         add(brief, fmt::format("layers_remove_{}_percent", percent).c_str(), static_cast<double>(o.layers),

@@ -78,6 +78,8 @@ struct Check {
         if (listed != format.end()) {
             seen.insert(path);
             if (!fits(found, listed->second)) faults.push_back(path + " is " + type_of(found));
+            // An object that may be absent has a row of its own above those of its keys.
+            if (found.is_object() && has_children(format, path)) object(path + ".", found);
         } else if (found.is_object() && has_children(format, path)) {
             object(path + ".", found);
         } else if (found.is_array() && has_children(format, path)) {

@@ -53,6 +53,18 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK(share >= 0.2);
     CHECK(share < 0.4);  // this model's units are a tenth of it
     CHECK(json["kl_divergence"]["repaired"].get<double>() > 0);
+    for (const auto& part :
+         json["costs"]["parts"]) {  // what each part of a layer would cost, and where that was measured
+        const int64_t n_measured = part["n_measured"], n_steps = static_cast<int64_t>(part["steps"].size());
+        CHECK((n_measured >= 1 && n_measured <= n_steps));
+        for (int64_t i = 1; i < n_steps; i++) {
+            const auto &before_it = part["steps"][static_cast<size_t>(i - 1)],
+                       &step = part["steps"][static_cast<size_t>(i)];
+            CHECK(step["gone"].get<int64_t>() > before_it["gone"].get<int64_t>());
+            CHECK(step["kl_divergence"].get<double>() >= before_it["kl_divergence"].get<double>() * 0.999);
+        }
+    }
+    CHECK(json["costs"]["layers"].size() == static_cast<size_t>(before.n_layer - 1));  // the first one stays
     CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
     CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work"));
 }
@@ -64,6 +76,7 @@ TEST_CASE("the baselines choose by weights or by fluctuation alone, and predict 
     REQUIRE_MESSAGE(run.status == 0, run.err);
     const nlohmann::json json = nlohmann::json::parse(run.out);
     CHECK(json["kl_divergence"]["predicted"] == 0);
+    CHECK_FALSE(json.contains("costs"));  // a baseline's scores are no KL divergences
     CHECK(json["kl_divergence"]["repaired"].is_null());
     CHECK(json["kl_divergence"]["unrepaired"].get<double>() > 0);
     CHECK(w.prune({"--remove", "20%", "--score", "wanda"}).status == 2);
@@ -84,12 +97,15 @@ TEST_CASE("prune takes what was asked of each kind, and leaves the layers it is 
     CHECK(read_model((w.folder / "out.gguf").string()).architecture == "llama");  // what stays is all alike
 }
 
-TEST_CASE("a model that was pruned can be pruned again") {
+TEST_CASE("a model that was pruned can be pruned again, and it is said what the divergence is to") {
     const Workshop w;
-    REQUIRE(w.prune({"--heads", "1", "--repair", "bias"}).status == 0);
+    const Finished first = w.prune({"--heads", "1", "--repair", "bias", "--json"});
+    REQUIRE_MESSAGE(first.status == 0, first.err);
+    CHECK(nlohmann::json::parse(first.out)["source"]["pruned_before"].is_null());
     std::filesystem::rename(w.folder / "out.gguf", w.folder / "m.gguf");
     const Finished again = w.prune({"--remove", "20%"});
     CHECK_MESSAGE(again.status == 0, again.err);
+    CHECK(again.out.find("m.gguf was pruned before (prune ") != std::string::npos);
     CHECK(run_ech0({"chat", "out.gguf", "-p", "Hello", "-n", "3"}, w.options).status == 0);
 }
 
@@ -141,6 +157,55 @@ TEST_CASE("prune to a size keeps it, and two runs give the same file") {
     const std::string first = read_file(w.folder / "out.gguf");
     REQUIRE(w.prune({"--size", wanted}).status == 0);
     CHECK(read_file(w.folder / "out.gguf") == first);
+}
+
+TEST_CASE("--max-kl is kept as measured, and its file is the largest cut that was found to keep it") {
+    const Workshop w;
+    const Finished some = w.prune({"--remove", "30%", "--json"});
+    REQUIRE_MESSAGE(some.status == 0, some.err);
+    const double most = 2 * nlohmann::json::parse(some.out)["kl_divergence"]["repaired"].get<double>();
+    const Finished run = w.prune({"--max-kl", std::to_string(most), "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out);
+    CHECK(json["kl_divergence"]["repaired"].get<double>() <= most);
+    for (const nlohmann::json& trial : json["trials"])
+        if (trial["chosen"]) CHECK(trial["kl_divergence"] == json["kl_divergence"]["repaired"]);
+    const Finished little = w.prune({"--max-kl", "1e-9"});
+    CHECK(little.status == 2);
+    CHECK(little.err.find("1e-09") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(w.folder / "out.gguf.ech0-work" / "cut"));
+}
+
+TEST_CASE("pruned beside rounded: the verdict says which is nearer at as few bytes, and what to do instead") {
+    const Workshop w;
+    const Finished run = w.prune({"--remove", "30%", "--repair", "off", "--json"});
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const nlohmann::json json = nlohmann::json::parse(run.out), verdict = json["verdict"];
+    CHECK(verdict["size_bytes"] <= json["output"]["size_bytes"]);
+    CHECK(verdict["prune"] == (json["kl_divergence"]["unrepaired"] < verdict["kl_divergence"]));
+    CHECK(verdict["prune"] == false);  // a third of a random model is worth more than the last bits of all of it
+    CHECK(verdict["compress_instead"].get<std::string>().starts_with("ech0 compress m.gguf --size "));
+    const Finished text = w.prune({"--remove", "30%", "--repair", "off"});
+    CHECK(text.out.find("Do not prune for size alone: ") != std::string::npos);
+}
+
+TEST_CASE("what cannot be pruned is named, with what would do") {
+    const Workshop w, gemma("gemma3");
+    const auto says = [](const Finished& run, const char* words) {
+        CAPTURE(run.err);
+        CHECK(run.status == 2);
+        CHECK(run.err.find(words) != std::string::npos);
+    };
+    says(w.prune({"--remove", "10%", "--keep-layers", "0,1"}), "only 0 can");
+    says(w.prune({"--heads", "1%"}), "less than the smallest step");
+    says(w.prune({"--ffn", "1"}), "1 units are less than one step, 32 of them");
+    says(gemma.prune({"--remove", "20%"}),
+         "gemma3 cannot be pruned: layers of different widths can be written only as architecture deci, which has no "
+         "norms behind attention and feed-forward");
+    says(w.prune({"--remove", "10%", "--calibration", "none.txt"}), "none.txt");
+    std::ofstream(w.folder / "short.txt") << "Too short.";
+    says(run_ech0({"prune", "m.gguf", "-o", "out.gguf", "--remove", "10%", "--calibration", "short.txt"}, w.options),
+         "the calibration text has");
 }
 
 TEST_CASE("what cannot be pruned is one line") {

@@ -1,12 +1,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "report/table.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
+#include "support/terminal.h"
 #include "support/tiny_model.h"
 
 using namespace ech0;
@@ -154,4 +157,39 @@ TEST_CASE("the scatter has characters beyond ASCII only where the locale's encod
     const std::string fine = run_ech0({"fit", "qwen2.5:0.5b", "--machine", "m4-24gb"}, options).out;
     CHECK(fine.find("└") != std::string::npos);
     CHECK(fine.find("\x1b[") == std::string::npos);  // a pipe gets no colour
+}
+
+TEST_CASE("at a terminal of 80 columns fit and its report keep to them: in UTF-8, in ASCII, without colour") {
+    const Place place;
+    const std::vector<std::string> fit = {"fit", "qwen2.5:0.5b", "qwen2.5:1.5b", "--machine", "m4-24gb"};
+    std::vector<std::string> with_json = fit;
+    with_json.emplace_back("--json");
+    place.keep("run.json", place.run(with_json).out);
+    const auto screen = [&](const std::vector<std::string>& environment, const std::vector<std::string>& words) {
+        std::vector<std::string> command = {"env", "NO_COLOR=", "ECH0_CACHE=" + (place.folder / "cache").string()};
+        command.insert(command.end(), environment.begin(), environment.end());
+        command.push_back(run_ech0_path());
+        command.insert(command.end(), words.begin(), words.end());
+        Terminal terminal(command, 80);
+        CHECK(terminal.wait_for_end() == 0);
+        return terminal.screen();
+    };
+    const std::vector<std::string> report = {"report", (place.folder / "run.json").string()};
+    for (const std::vector<std::string>& words : {fit, report}) {
+        const std::string fine = screen({"LC_ALL=C.UTF-8", "TERM=xterm"}, words),
+                          plain = screen({"LC_ALL=C", "TERM=xterm"}, words),
+                          grey = screen({"LC_ALL=C.UTF-8", "TERM=xterm", "NO_COLOR=1"}, words);
+        CHECK(fine.find("\x1b[1m->") != std::string::npos);  // the recommended one stands out
+        CHECK(plain.find("\x1b[1m->") != std::string::npos);
+        CHECK(grey.find('\x1b') == std::string::npos);
+        CHECK(grey.find("└") != std::string::npos);
+        CHECK(std::all_of(plain.begin(), plain.end(), [](char c) { return static_cast<signed char>(c) >= 0; }));
+        std::istringstream lines(grey + plain);
+        for (std::string line; std::getline(lines, line);) {
+            for (const std::string code : {"\x1b[1m", "\x1b[2m", "\x1b[0m", "\r"})
+                if (const size_t at = line.find(code); at != std::string::npos) line.erase(at, code.size());
+            const bool whole = line.find("  ech0 ") == 0 || line.find("https://") != std::string::npos;
+            CHECK_MESSAGE((whole || text_width(line) <= 80), line);
+        }
+    }
 }

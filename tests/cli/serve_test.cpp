@@ -75,6 +75,17 @@ TEST_CASE("serve answers as OpenAI's interface does, tells what runs, and ends i
     const httplib::Result report = client.Get("/ech0/report");
     REQUIRE(report);
     CHECK(json::parse(report->body)["model"]["name"] == "m");
+    const httplib::Result page = client.Get("/ech0/dashboard/");
+    REQUIRE(page);
+    CHECK(page->status == 200);
+    CHECK(page->get_header_value("Content-Type").starts_with("text/html"));
+    const std::string begin = "id=\"ech0-data\">";
+    const size_t at = page->body.find(begin) + begin.size();
+    const json data = json::parse(page->body.substr(at, page->body.find("</script>", at) - at));
+    CHECK(data["schema"] == "ech0.dashboard/1");
+    CHECK(data["conditions"]["n_ctx"] == 256);
+    CHECK(data["models"][0]["asked"].get<std::string>().ends_with("m.gguf"));
+    CHECK(data["fit"]["recommendation"].is_object());
     served.terminal.kill(SIGTERM);
     CHECK(served.terminal.wait_for_end() == 0);
     CHECK(is_gone(served.server()));

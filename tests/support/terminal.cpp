@@ -31,11 +31,16 @@ double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock:
 
 }  // namespace
 
-Terminal::Terminal(std::vector<std::string> command) {
+Terminal::Terminal(std::vector<std::string> command, int columns) {
     fd_ = posix_openpt(O_RDWR | O_NOCTTY);
     if (fd_ < 0 || grantpt(fd_) != 0 || unlockpt(fd_) != 0) throw std::runtime_error("no pseudo-terminal");
     fcntl(fd_, F_SETFD, FD_CLOEXEC);
     const std::string device = ptsname(fd_);
+    if (columns > 0) {
+        winsize size{};
+        size.ws_row = 50, size.ws_col = static_cast<unsigned short>(columns);
+        ioctl(fd_, TIOCSWINSZ, &size);
+    }
     child_ = fork();
     if (child_ < 0) throw std::runtime_error("fork");
     if (child_ == 0) become(command, device);

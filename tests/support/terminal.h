@@ -11,8 +11,9 @@ namespace ech0 {
 /// typed goes to its stdin, and Ctrl-C is a key.
 class Terminal {
 public:
+    /// @param columns  that the terminal has; 0: it doesn't say
     /// @throws std::runtime_error if the system has no terminal to give
-    explicit Terminal(std::vector<std::string> command);
+    explicit Terminal(std::vector<std::string> command, int columns = 0);
     ~Terminal();  // kills the program if it still runs
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;

@@ -103,9 +103,19 @@ export interface Compress {
   predicted_kl_divergence: number;
   tensors: { name: string; type: string; size_bytes: number; error: number; predicted_kl_divergence: number }[];
   tried: { lever: string; kept: boolean; kl_divergence: number }[];
+  verdict?: string | null;
   evidence?: Verify;
   seconds: number;
   peak_memory_bytes: number;
+}
+
+/** What taking a part of one layer alone would cost: measured at one step, in proportion to the error at the others. */
+export interface CutPart {
+  layer: number;
+  kind: "kv_heads" | "ffn_channels";
+  parameters: number;
+  n_measured: number;
+  steps: { gone: number; error: number; kl_divergence: number }[];
 }
 
 export interface Prune {
@@ -114,6 +124,7 @@ export interface Prune {
   output: { path: string; size_bytes: number; sha256: string };
   removed: { parameters: number; layers: number; kv_heads: number; ffn_channels: number; experts: number };
   methods: { unit: string; name: string; method: string; removed: number; same_by_magnitude: number }[];
+  costs?: { n_tokens: number; parts: CutPart[]; layers: { layer: number; kl_divergence: number }[] };
   trials?: { what: string; kl_divergence: number; chosen: boolean }[];
   layers: {
     layer: number;
@@ -174,6 +185,7 @@ export interface Run {
 
 /** ech0.surgeon/1 */
 export interface Surgeon {
+  model: string;
   analyst: string;
   opinions: { title: string; answer: string; complete: boolean; claims: { fact: string | null; number: string; finding: string }[] }[];
   claims: { confirmed: number; wrong: number; unsupported: number };
@@ -187,7 +199,10 @@ export interface KvPair {
   predicted_bytes: number;
   measured_bytes: number | null;
   kl_divergence: number;
+  low: number;
+  high: number;
   kl_by_depth: number[];
+  top1_by_depth: number[];
   measured: boolean;
   on_front: boolean;
 }
@@ -250,7 +265,8 @@ const needed: Record<string, Record<string, Kind>> = {
   "ech0.verify/1": { original: "object", candidates: "array", text: "object" },
   "ech0.compress/1": { tensors: "array", output: "object", source: "object" },
   "ech0.prune/1": { layers: "array", removed: "object", kl_divergence: "object" },
-  "ech0.kv_plan/1": { pairs: "array", depths: "array", n_ctx: "number", most_kl: "number" },
+  "ech0.surgeon/1": { opinions: "array", claims: "object", analyst: "string" },
+  "ech0.kv.plan/1": { pairs: "array", depths: "array", n_ctx: "number", most_kl: "number" },
   "ech0.bench/1": { models: "array", machine: "string" },
   "ech0.optimize/1": { inspect: "object", compress: "object", verify: "object" },
   "ech0.demo/1": { optimize: "object", answers: "object" },
@@ -290,7 +306,7 @@ function addRun(page: Page, run: unknown, where: string): void {
       break;
     case "ech0.demo/1": addRun(page, run.optimize, `${where}, its optimize`); break;
     case "ech0.surgeon/1": page.surgeons.push(run as unknown as Surgeon); break;
-    case "ech0.kv_plan/1": page.kvPlans.push(run as unknown as KvPlan); break;
+    case "ech0.kv.plan/1": page.kvPlans.push(run as unknown as KvPlan); break;
   }
 }
 

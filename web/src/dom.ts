@@ -43,11 +43,25 @@ export function s<Tag extends keyof SVGElementTagNameMap>(
 let lastId = 0;
 export const freshId = (prefix: string): string => `${prefix}-${++lastId}`;
 
-/** A link if the text is an address that may be followed, else the text. */
-export function linked(text: string): Node {
-  if (!/^https:\/\/[^\s"'<>]+$/.test(text)) return document.createTextNode(text);
-  const short = text.replace(/^https:\/\/(www\.)?/, "");
-  return h("a", { href: text, rel: "noreferrer noopener", target: "_blank" }, short);
+const address = /https:\/\/[^\s"'<>()]+[^\s"'<>(),.;:]/g;
+
+/** "github.com/…/m4_cpu_tps.sh": where it is, and what. */
+function shortAddress(url: string): string {
+  const [host = "", ...path] = url.replace(/^https:\/\/(www\.)?/, "").split("/");
+  const whole = [host, ...path].join("/");
+  return whole.length <= 44 ? whole : `${host}/…/${path[path.length - 1]}`;
+}
+
+/** Text with the addresses in it as links: only https, and nothing else of it can become markup. */
+export function linked(text: string): DocumentFragment {
+  const found = document.createDocumentFragment();
+  let at = 0;
+  for (const match of text.matchAll(address)) {
+    found.append(text.slice(at, match.index), h("a", { href: match[0], rel: "noreferrer noopener", target: "_blank" }, shortAddress(match[0])));
+    at = match.index + match[0].length;
+  }
+  found.append(text.slice(at));
+  return found;
 }
 
 export function copyButton(text: () => string): HTMLButtonElement {
@@ -94,22 +108,32 @@ export function section(id: string, title: string, lead: Child, ...children: Chi
   );
 }
 
-/** Draw into an element now and whenever its width changes. */
+const paperWidth = 690; // CSS pixels between the margins of a sheet
+
+/** Draw into an element now, whenever its width changes, and for paper: printing lays out anew without telling, and a
+ *  picture of a wide window, shrunk to a sheet, has words that nobody can read. */
 export function drawn(draw: (width: number) => Node, className = "figure"): HTMLDivElement & { redraw: () => void } {
   const holder = h("div", { class: className });
   let width = 0;
-  const redraw = (): void => {
-    if (width === 0) return;
-    const node = draw(width);
-    // So that it shrinks with the paper: printing lays out anew without drawing anew.
+  const drawAt = (now: number): void => {
+    if (now === 0) return;
+    const node = draw(now);
+    // So that it shrinks with a narrower sheet.
     if (node instanceof SVGElement) node.setAttribute("viewBox", `0 0 ${node.getAttribute("width")} ${node.getAttribute("height")}`);
     holder.replaceChildren(node);
   };
+  const redraw = (): void => drawAt(width);
   new ResizeObserver((entries) => {
     const now = Math.floor(entries[0]?.contentRect.width ?? 0);
     if (now === width || now === 0) return;
     width = now;
     redraw();
   }).observe(holder);
+  const onPage = (then: (main: number) => void) => () => {
+    const main = document.getElementById("main");
+    if (holder.isConnected && main) then(main.clientWidth);
+  };
+  window.addEventListener("beforeprint", onPage((main) => drawAt(Math.floor(width * Math.min(1, paperWidth / main)))));
+  window.addEventListener("afterprint", onPage(redraw));
   return Object.assign(holder, { redraw });
 }

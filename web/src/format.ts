@@ -40,7 +40,8 @@ export const percentText = (share: number, digits = 1): string => `${(100 * shar
 
 export function paramsText(n: number): string {
   if (n >= 1e9) return `${significant(n / 1e9, 3)} billion`;
-  return `${significant(n / 1e6, 3)} million`;
+  if (n >= 1e6 || n === 0) return n === 0 ? "none" : `${significant(n / 1e6, 3)} million`;
+  return `${significant(n / 1e3, 3)} thousand`;
 }
 
 export function durationText(seconds: number): string {

@@ -15,35 +15,49 @@ import { surgerySection } from "./sections/surgery";
 import { fixedVerdict, verdictSection } from "./sections/verdict";
 import { guideSection } from "./guide/guide";
 
+/** A part of the page that is still to be drawn. */
+interface Draft {
+  name: string;
+  draw: () => HTMLElement | null;
+}
+
 /** A section that can't be drawn says so and leaves the others alone. */
-function attempt(name: string, draw: () => HTMLElement | null): HTMLElement[] {
+function attempt({ name, draw }: Draft): HTMLElement | null {
   try {
-    const drawn = draw();
-    return drawn ? [drawn] : [];
+    return draw();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return [h("section", {}, h("div", { class: "notice", role: "alert" }, `${name} can't be shown: ${why}`))];
+    return h("section", {}, h("div", { class: "notice", role: "alert" }, `${name} can't be shown: ${why}`));
   }
 }
 
-function decisionSections(state: State): HTMLElement[] {
+/** The options and the one that is looked at: two sections over one view. */
+function decisionDrafts(state: State): Draft[] {
   const view = optionsView();
-  state.watch(() => {
-    const { decision, conditions } = state;
-    const next: OptionsView = {
-      options: decision.options,
-      recommended: decision.recommended,
-      budget: conditions.machine.model_budget_bytes,
-      minTokensPerS: conditions.min_tokens_per_s,
-      selected: state.selected,
-      select: (name) => state.select(name),
-    };
-    view.show(next);
-  });
   const comparison = state.dashboard.basis.comparison;
   return [
-    section("options", "Options", "Quality, size and speed of every way to have it, before a weight is touched.", controls(state), view.charts, comparison ? h("p", { class: "small muted" }, `How they compare: ${comparison}`) : null),
-    section("details", "The option in detail", null, h("div", { class: "columns two" }, view.detail, machineCard(state)), h("h3", {}, "All options"), view.table),
+    {
+      name: "The options",
+      draw: () => {
+        state.watch(() => {
+          const { decision, conditions } = state;
+          const next: OptionsView = {
+            options: decision.options,
+            recommended: decision.recommended,
+            budget: conditions.machine.model_budget_bytes,
+            minTokensPerS: conditions.min_tokens_per_s,
+            selected: state.selected,
+            select: (name) => state.select(name),
+          };
+          view.show(next);
+        });
+        return section("options", "Options", "Quality, size and speed of every way to have it, before a weight is touched.", controls(state), view.charts, comparison ? h("p", { class: "small muted" }, `How they compare: ${comparison}`) : null);
+      },
+    },
+    {
+      name: "The option in detail",
+      draw: () => section("details", "The option in detail", null, h("div", { class: "columns two" }, view.detail, machineCard(state)), h("h3", {}, "All options"), view.table),
+    },
   ];
 }
 
@@ -71,32 +85,28 @@ function fixedOptions(page: Page): HTMLElement | null {
   return section("options", "Options", `With ${fit.n_ctx} tokens of context.`, view.charts, view.detail, h("h3", {}, "All options"), view.table);
 }
 
-function sectionsOf(page: Page): HTMLElement[] {
+function draftsOf(page: Page): Draft[] {
   const state = page.dashboard ? new State(page.dashboard) : null;
-  const decision = state
-    ? [...attempt("The verdict", () => verdictSection(state)), ...decisionSections(state)]
+  const decision: Draft[] = state
+    ? [{ name: "The verdict", draw: () => verdictSection(state) }, ...decisionDrafts(state)]
     : [
-        ...attempt("The verdict", () => (page.fit ? fixedVerdict(page.fit) : null)),
-        ...attempt("The options", () => fixedOptions(page)),
-        ...attempt("The machine", () => (page.machine ? machineSection(page.machine) : null)),
+        { name: "The verdict", draw: () => (page.fit ? fixedVerdict(page.fit) : null) },
+        { name: "The options", draw: () => fixedOptions(page) },
+        { name: "The machine", draw: () => (page.machine ? machineSection(page.machine) : null) },
       ];
   return [
     ...decision,
-    ...attempt("The evidence", () => evidenceSection(page)),
-    ...attempt("The anatomy", () => anatomySection(page)),
-    ...attempt("The surgery", () => surgerySection(page)),
-    ...attempt("The KV cache", () => kvSection(page)),
-    ...attempt("The predictions", () => predictionsSection(page)),
-    ...attempt("The guide", () => (state ? guideSection(page, state) : null)),
-    ...attempt("The run log", () => logSection(page)),
+    { name: "The evidence", draw: () => evidenceSection(page) },
+    { name: "The anatomy", draw: () => anatomySection(page) },
+    { name: "The surgery", draw: () => surgerySection(page) },
+    { name: "The KV cache", draw: () => kvSection(page) },
+    { name: "The predictions", draw: () => predictionsSection(page) },
+    { name: "The guide", draw: () => (state ? guideSection(page, state) : null) },
+    { name: "The run log", draw: () => logSection(page) },
   ];
 }
 
-function masthead(sections: HTMLElement[]): HTMLElement {
-  const links = sections.flatMap((one) => {
-    const title = one.querySelector("h2")?.textContent;
-    return one.id && title ? [h("li", {}, h("a", { href: `#${one.id}` }, title))] : [];
-  });
+function masthead(links: HTMLElement): HTMLElement {
   const print = h("button", { type: "button", class: "quiet" }, "Print");
   print.addEventListener("click", () => window.print());
   return h(
@@ -106,27 +116,40 @@ function masthead(sections: HTMLElement[]): HTMLElement {
       "div",
       { class: "masthead-inner" },
       h("a", { class: "wordmark", href: "#main" }, "ech0"),
-      h("nav", { "aria-label": "Sections" }, h("ul", {}, ...links)),
+      h("nav", { "aria-label": "Sections" }, links),
       h("div", { class: "tools" }, themeButton(), print),
     ),
   );
 }
 
-function build(): void {
+const nextTask = (): Promise<void> => new Promise((done) => setTimeout(done));
+
+/** The verdict first, then section by section, each in a task of its own: what is there can be read and used meanwhile. */
+async function show(page: Page, app: HTMLElement): Promise<void> {
+  const links = h("ul");
+  const main = h("main", { id: "main", tabindex: "-1" });
+  app.replaceChildren(masthead(links), main);
+  const name = page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? page.log[0]?.schema ?? "report";
+  document.title = `ech0: ${name}`;
+  if (!page.dashboard && !page.fit) main.append(h("section", {}, h("h1", {}, `Report: ${page.log[0]?.schema ?? "ech0"}`)));
+  for (const draft of draftsOf(page)) {
+    const drawn = attempt(draft);
+    if (!drawn) continue;
+    main.append(drawn);
+    const title = drawn.querySelector("h2")?.textContent;
+    if (drawn.id && title) links.append(h("li", {}, h("a", { href: `#${drawn.id}` }, title)));
+    await nextTask();
+  }
+  if (!main.querySelector("h1")) main.prepend(h("section", {}, h("h1", {}, "Report")));
+  const made = page.dashboard ? `Made by ech0 ${page.dashboard.version} on ${page.dashboard.engine}. ` : "";
+  app.append(h("footer", {}, `${made}Every number here was computed from the file at hand, measured on the machine, or published by a source that is named. The page works without a network.`));
+  if (location.hash.length > 1) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+async function build(): Promise<void> {
   const app = document.getElementById("app")!;
   try {
-    const page = readPage(document.getElementById("ech0-data")?.textContent ?? "");
-    const sections = sectionsOf(page);
-    const name = page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? page.log[0]?.schema ?? "report";
-    document.title = `ech0: ${name}`;
-    const made = page.dashboard ? `Made by ech0 ${page.dashboard.version} on ${page.dashboard.engine}. ` : "";
-    if (!sections.some((one) => one.querySelector("h1")))
-      sections.unshift(h("section", {}, h("h1", {}, `Report: ${page.log[0]?.schema ?? "ech0"}`)));
-    app.replaceChildren(
-      masthead(sections),
-      h("main", { id: "main", tabindex: "-1" }, ...sections),
-      h("footer", {}, `${made}Every number here was computed from the file at hand, measured on the machine, or published by a source that is named. The page works without a network.`),
-    );
+    await show(readPage(document.getElementById("ech0-data")?.textContent ?? ""), app);
   } catch (error) {
     if (!(error instanceof BadReport)) console.error(error);
     const why = error instanceof Error ? error.message : String(error);
@@ -134,6 +157,7 @@ function build(): void {
       h("main", { id: "main" }, h("h1", {}, "This report can't be shown"), h("p", { class: "notice", role: "alert" }, `${why}.`)),
     );
   }
+  document.documentElement.dataset.ready = "";
 }
 
-build();
+void build();

@@ -12,6 +12,7 @@ export interface Dot {
   high: number;
   text: string;
   grade: Grade;
+  missed?: boolean;
 }
 
 export interface DotPlot {
@@ -26,7 +27,7 @@ export interface DotPlot {
 export function dotPlot(plot: DotPlot, width: number): SVGElement {
   const narrow = width < 520; // label and value on lines of their own
   const rowHeight = narrow ? 58 : 42;
-  const box = { left: 6, right: width - 12, top: plot.reference ? 22 : 6, bottom: (plot.reference ? 22 : 6) + plot.dots.length * rowHeight };
+  const box = { left: 12, right: width - 14, top: plot.reference ? 22 : 6, bottom: (plot.reference ? 22 : 6) + plot.dots.length * rowHeight };
   const all = plot.dots.flatMap((d) => [d.low, d.high, d.value]).concat(plot.reference ? [plot.reference.at] : []);
   const least = Math.min(...all.filter((v) => !plot.log || v > 0));
   const most = Math.max(...all);
@@ -44,7 +45,7 @@ export function dotPlot(plot: DotPlot, width: number): SVGElement {
     );
   plot.dots.forEach((dot, i) => {
     const y = box.top + i * rowHeight + (narrow ? 46 : 28);
-    const g = s("g", { class: "mark", transform: `translate(${x(dot.value)} ${y})` }, gradeShape(dot.grade));
+    const g = s("g", { class: dot.missed ? "mark missed" : "mark", transform: `translate(${x(dot.value)} ${y})` }, dot.missed ? s("path", { class: "cross", d: "M-5 -5L5 5M-5 5L5 -5" }) : gradeShape(dot.grade));
     svg.append(
       s("line", { class: "grid-line", x1: box.left, x2: box.right, y1: y, y2: y }),
       s("text", { class: "strong", x: box.left, y: y - (narrow ? 28 : 12) }, dot.label),

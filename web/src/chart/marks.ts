@@ -36,3 +36,12 @@ export function gradeLegend(grades: Iterable<Grade>): HTMLElement {
     ...[...new Set(grades)].map((grade) => h("li", {}, gradeIcon(grade), meaning[grade])),
   );
 }
+
+/** Curves by their dashes and colours, in the order of linePlot. */
+export function curveLegend(names: string[]): HTMLElement {
+  return h(
+    "ul",
+    { class: "legend" },
+    ...names.map((name, i) => h("li", {}, s("svg", { viewBox: "0 0 30 16", class: "wide", "aria-hidden": "true" }, s("line", { class: `line s${i}`, x1: 0, x2: 30, y1: 8, y2: 8 })), name)),
+  );
+}

@@ -3,9 +3,10 @@ import { scaleLinear } from "d3-scale";
 import { linePlot } from "../chart/lines";
 import { drawn, freshId, h, s } from "../dom";
 import type { Page, Specimen } from "../data";
-import { diskText, natsText, paramsText, percentText, significant } from "../format";
+import { diskText, paramsText, percentText, significant } from "../format";
 import type { State } from "../state";
 import { type Rounded, roundWeights } from "./block";
+import { presetFigure } from "./presets";
 
 const shownWeights = 32;
 
@@ -88,7 +89,7 @@ export function quantization(page: Page, state: State): HTMLElement {
   const basis = state.dashboard.basis.models[0]!;
   const half = (model.n_params * 2) / 1e9;
   const line = basis.mix_quality;
-  const at = (bits: number): string => natsText(Math.exp(line.ln_kl_at_4_bits + line.ln_kl_per_bit * (bits - 4)));
+  const at = (bits: number): string => significant(Math.exp(line.ln_kl_at_4_bits + line.ln_kl_per_bit * (bits - 4)), 2);
   const perBit = significant(Math.exp(-line.ln_kl_per_bit), 2);
   return h(
     "div",
@@ -97,14 +98,12 @@ export function quantization(page: Page, state: State): HTMLElement {
       "div",
       { class: "prose" },
       h("h3", {}, h("span", { class: "ordinal" }, "First movement"), "Quantization: fewer bits for each weight"),
-      h("p", {}, `${model.name || model.asked} has ${paramsText(model.n_params)} weights. In half precision each takes 16 bits, ${significant(half, 3)} GB in all; the file at hand holds them in ${model.bits_per_weight.toFixed(2)} bits each, ${diskText(model.size_bytes)}.`),
-      h("p", {}, "A weight need not be exact, because thousands of them are added up, and their errors mostly cancel. So a block of 32 neighbours shares one scale, and each weight keeps only the number of the nearest level. Every bit more halves the distance between levels and divides the error's power by four: six decibels a bit, which is what the lower curve of the figure shows where it is straight."),
+      h("p", {}, `${model.name || model.asked} has ${paramsText(model.n_params)} weights. In half precision each takes 16 bits, ${significant(half, 3)} GB in all; ${model.bits_per_weight < 15 ? `the file at hand holds them in ${model.bits_per_weight.toFixed(2)} bits each, ${diskText(model.size_bytes)}` : "and that is what is to become smaller"}.`),
+      h("p", {}, `A weight need not be exact, because thousands of them are added up, and their errors mostly cancel. So a block of 32 neighbours shares one scale, and each weight keeps only the number of the nearest level. Every bit more halves the distance between levels and divides the error's power by four: six decibels a bit${specimen ? ", which is what the lower curve of the figure shows where it is straight" : ""}.`),
       h("p", {}, "What matters in the end is not the weights' error but what the model then says. That is measured as the Kullback-Leibler divergence: how many nats the new model's prediction of the next token loses against the original's, on average. 0.01 is hard to notice, 0.1 can be noticed, 1 is another model."),
       h("p", {}, `For this model the curve through published figures expects ${at(6)} nats at 6 bits, ${at(5)} at 5, ${at(4)} at 4 and ${at(3)} at 3: each bit less costs about ${perBit} times as much (${line.source}; nine of ten models lie between ${significant(line.low_factor, 2)} and ${significant(line.high_factor, 2)} times that).`),
-      h("p", {}, "Three things beat plain rounding: a scale that is searched (try the box), rounding that hands each weight's error on to those that are not yet rounded, and giving the bits to the tensors that the output hangs on. ech0 compress does all three and measures the result."),
+      h("p", {}, `Three things beat plain rounding: a scale that is searched${specimen ? " (try the box)" : ""}, rounding that hands each weight's error on to those that are not yet rounded, and giving the bits to the tensors that the output hangs on. ech0 compress does all three and measures the result.`),
     ),
-    specimen
-      ? figure(specimen)
-      : h("div", { class: "panel" }, h("p", { class: "muted" }, "This is a blueprint: exact shapes without weights. With a model file, this figure rounds one of its own blocks.")),
+    specimen ? figure(specimen) : presetFigure(basis),
   );
 }

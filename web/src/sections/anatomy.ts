@@ -97,24 +97,41 @@ function mapOfModel(model: Inspect): Map2d {
   );
 }
 
+/** The model that a run's tensors are of: one with the same tensors, of that many weights. A run names its source by a
+ *  hash that an anatomy does not have. */
+function sourceOf(run: Compress, models: Inspect[], bits: Record<string, number>): Inspect | null {
+  const sizes = new Map(run.tensors.map((t) => [t.name, (8 * t.size_bytes) / (bits[t.type] ?? NaN)]));
+  const same = (t: { name: string; shape: number[] }): boolean => {
+    const n = sizes.get(t.name);
+    return n !== undefined && (Number.isNaN(n) || Math.abs(n / elements(t.shape) - 1) < 0.001);
+  };
+  return models.find((m) => m.tensors.length === run.tensors.length && m.tensors.every(same)) ?? null;
+}
+
 /** What compress made of it; shapes come from the model of that source, where the page has it. */
-function mapOfCompress(run: Compress, models: Inspect[]): Map2d {
-  const shapes = new Map(models.flatMap((m) => m.tensors).map((t) => [t.name, t.shape]));
+function mapOfCompress(run: Compress, models: Inspect[], bits: Record<string, number>): Map2d {
+  const shapes = new Map((sourceOf(run, models, bits)?.tensors ?? []).map((t) => [t.name, t.shape]));
   return mapOf(
     `${baseName(run.output.path)}, made by compress`,
     run.tensors.map((t) => {
       const shape = shapes.get(t.name) ?? null;
-      return { ...t, shape, n: shape ? elements(shape) : 0, error: t.error, kl: t.predicted_kl_divergence };
+      const per = bits[t.type];
+      const n = shape ? elements(shape) : per ? (8 * t.size_bytes) / per : 0;
+      return { ...t, shape, n, error: t.error, kl: t.predicted_kl_divergence };
     }),
   );
 }
 
-/** Seven steps between the 2 % and 98 % quantiles: a few extremes must not make all the others one colour. */
-function stepsOf(map: Map2d, measure: Measure): (value: number) => number {
-  // Norms and biases are a thousandth of the weights and always kept whole: they do not set the scale.
+/** From the 2 % to the 98 % quantile: a few extremes must not make all the others one colour. Norms and biases are a
+ *  thousandth of the weights and always kept whole: they do not set the scale. */
+function spanOf(map: Map2d, measure: Measure): [number, number] {
   const values = map.cells.filter((c) => c.matrix).map((c) => measures[measure].of(c)).filter((v): v is number => v !== null && Number.isFinite(v));
-  const low = quantile(values, 0.02) ?? 0;
-  const high = quantile(values, 0.98) ?? 1;
+  return [quantile(values, 0.02) ?? 0, quantile(values, 0.98) ?? 1];
+}
+
+/** Seven steps of that span. */
+function stepsOf(map: Map2d, measure: Measure): (value: number) => number {
+  const [low, high] = spanOf(map, measure);
   const log = measure !== "bits" && low >= 0;
   const scale = (v: number): number => (log ? Math.log(Math.max(v, high * 1e-4)) : v);
   return (value) => {
@@ -123,6 +140,9 @@ function stepsOf(map: Map2d, measure: Measure): (value: number) => number {
     return Math.min(6, Math.max(0, Math.round(at * 6)));
   };
 }
+
+/** Narrower columns have their names nearly upright, else these would run into one another. */
+const steepBelow = 34;
 
 interface Layout {
   width: number;
@@ -141,7 +161,7 @@ function layoutOf(map: Map2d, width: number): Layout {
   const outside = map.cells.filter((c) => map.rows[c.row] === "outside").length;
   const outsideTop = 20;
   const wide = Math.min(120, (width - left - 4) / Math.max(1, outside));
-  const top = outside > 0 ? outsideTop + 76 : 76;
+  const top = (outside > 0 ? outsideTop : 0) + (size < steepBelow ? 118 : 76);
   const boxOf = (cell: Cell): { x: number; y: number; width: number } =>
     outside > 0 && cell.row === 0
       ? { x: left + cell.column * wide, y: outsideTop, width: wide }
@@ -153,9 +173,9 @@ function headings(map: Map2d, layout: Layout): SVGElement[] {
   const first = map.cells.find((c) => map.rows[c.row] !== "outside");
   const size = first ? layout.boxOf(first).width : 0;
   const columns = map.columns.map((column, i) => {
-    const x = layout.left + i * size + size / 2;
+    const x = layout.left + i * size + size / 2 + (size < steepBelow ? 3 : 0);
     const y = layout.top - 6;
-    return s("text", { x, y, transform: `rotate(-32 ${x} ${y})` }, column.replaceAll("_", " "));
+    return s("text", { x, y, transform: `rotate(${size < steepBelow ? -72 : -32} ${x} ${y})` }, column.replaceAll("_", " "));
   });
   const every = Math.ceil(13 / layout.tall); // where rows are lower than a line of text, not each has its number
   const rows = map.rows.flatMap((row, i) => {
@@ -220,7 +240,7 @@ function board(): Board {
   let measure: Measure = "bits";
   let at = 0;
   const about = h("div", { class: "panel", "aria-live": "polite" });
-  const legend = h("p", { class: "small muted after" });
+  const legend = h("div", { class: "legend after" });
   const helpId = freshId("help");
 
   const describe = (cell: Cell): void =>
@@ -280,17 +300,28 @@ function board(): Board {
       map = next;
       measure = by;
       grid.redraw();
-      legend.textContent = legendText(next, by);
+      legend.replaceChildren(...legendOf(next, by));
     },
   };
 }
 
-function legendText(map: Map2d, by: Measure): string {
-  const { label, of, text } = measures[by];
-  const values = map.cells.map(of).filter((v): v is number => v !== null && Number.isFinite(v));
-  if (values.length === 0) return `${label}: not known for this file.`;
-  const scale = by === "bits" ? "dark" : "dark, by its logarithm";
-  return `${label}: from ${text(Math.min(...values))} (light) to ${text(Math.max(...values))} (${scale}). Norms and biases are always kept whole. Hatched: not known.`;
+/** The seven shades from the least to the most, and the figures at their ends. */
+function legendOf(map: Map2d, by: Measure): Node[] {
+  const { label, text } = measures[by];
+  const [low, high] = spanOf(map, by);
+  const shades = Array.from({ length: 7 }, (_, i) => s("rect", { class: `cell l${i}`, x: i, width: 1.02, height: 1 }));
+  const hatched = map.cells.some((c) => !Number.isFinite(measures[by].of(c) ?? NaN));
+  return [
+    h("span", {}, `${label}:`),
+    ...(low === high
+      ? [h("span", {}, `${text(low)} everywhere`)]
+      : [
+          h("span", {}, `${text(low)} or less`),
+          s("svg", { class: "scale", viewBox: "0 0 7 1", preserveAspectRatio: "none", "aria-hidden": "true" }, ...shades),
+          h("span", {}, `${text(high)} or more${by === "bits" ? "" : ", logarithmic"}`),
+        ]),
+    h("span", {}, hatched ? "Hatched: not known." : ""),
+  ];
 }
 
 function typesTable(model: Inspect): HTMLElement {
@@ -327,14 +358,27 @@ function leadOf(model: Inspect): string {
 
 export function anatomySection(page: Page): HTMLElement | null {
   // What was decided tensor by tensor says most, so it comes first.
-  const maps = [...page.compressions.map((run) => mapOfCompress(run, page.models)), ...page.models.map(mapOfModel)];
+  const bits = page.dashboard?.basis.type_bits ?? {};
+  const maps = [...page.compressions.map((run) => mapOfCompress(run, page.models, bits)), ...page.models.map(mapOfModel)];
   if (maps.length === 0) return null;
   const view = board();
   const which = h("select", { id: freshId("map") }, ...maps.map((map, i) => h("option", { value: i }, map.title)));
-  const measure = h("select", { id: freshId("measure") }, ...Object.entries(measures).map(([key, m]) => h("option", { value: key }, m.label)));
+  const measure = h("select", { id: freshId("measure") });
   const update = (): void => view.show(maps[Number(which.value)]!, measure.value as Measure);
-  which.addEventListener("change", update);
+  /** By what is known of this file; what was chosen before stays where it can. */
+  const offer = (): void => {
+    const before = measure.value;
+    const known = (Object.keys(measures) as Measure[]).filter((key) => maps[Number(which.value)]!.cells.some((c) => Number.isFinite(measures[key].of(c) ?? NaN)));
+    measure.replaceChildren(...known.map((key) => h("option", { value: key }, measures[key].label)));
+    const varied = known.find((key) => new Set(spanOf(maps[Number(which.value)]!, key)).size > 1);
+    measure.value = known.includes(before as Measure) ? before : (varied ?? known[0] ?? "bits");
+  };
+  which.addEventListener("change", () => {
+    offer();
+    update();
+  });
   measure.addEventListener("change", update);
+  offer();
   update();
   return section(
     "anatomy",

@@ -1,7 +1,8 @@
 // What was measured: how far each candidate is from its original, on which text, and which numbers may be compared.
 import { dotPlot } from "../chart/dotplot";
 import { type Curve, linePlot } from "../chart/lines";
-import { drawn, h, s, section } from "../dom";
+import { curveLegend } from "../chart/marks";
+import { drawn, h, section } from "../dom";
 import { baseName, type Candidate, type Measured, type Page, type Verify } from "../data";
 import { countText, diskText, durationText, memoryText, natsText, percentText } from "../format";
 
@@ -37,14 +38,6 @@ function evidenceTable(run: Verify): HTMLElement {
       h("thead", {}, h("tr", {}, ...titles.map((t, i) => h("th", { scope: "col", class: i > 0 ? "num" : null }, t)))),
       h("tbody", {}, row(run.original, null), ...run.candidates.map((c) => row(c, c))),
     ),
-  );
-}
-
-function curveLegend(names: string[]): HTMLElement {
-  return h(
-    "ul",
-    { class: "legend" },
-    ...names.map((name, i) => h("li", {}, s("svg", { viewBox: "0 0 30 16", class: "wide", "aria-hidden": "true" }, s("line", { class: `line s${i}`, x1: 0, x2: 30, y1: 8, y2: 8 })), name)),
   );
 }
 

@@ -1,5 +1,5 @@
 // Every run that the page was made from, as it was written.
-import { copyButton, h, section } from "../dom";
+import { commandLine, copyButton, h, section } from "../dom";
 import type { Page, Run } from "../data";
 import { durationText } from "../format";
 
@@ -13,6 +13,10 @@ const words: Record<string, string> = {
   "ech0.fit/1": "decided",
   "ech0.inspect/1": "looked into",
   "ech0.doctor/1": "examined the machine",
+  "ech0.surgeon/1": "asked a model about itself",
+  "ech0.kv.plan/1": "measured cache types",
+  "ech0.calibrate/1": "calibrated",
+  "ech0.serve/1": "serves",
 };
 
 function commandOf(run: Run): string | null {
@@ -45,7 +49,7 @@ export function logSection(page: Page): HTMLElement | null {
     "log",
     "Run log",
     "What this page was made from; the JSON is the truth, the rest are views of it.",
-    dashboard ? h("p", {}, h("code", {}, dashboard.command), " ", copyButton(() => dashboard.command)) : null,
+    dashboard ? commandLine(dashboard.command) : null,
     page.log.length > 0 ? h("ol", {}, ...page.log.map(entry)) : h("p", { class: "muted" }, "No run was given: --with RUN.json puts what was measured beside what was predicted."),
   );
 }

@@ -1,5 +1,5 @@
 // What a model may count on, and why that much.
-import { h, section } from "../dom";
+import { h, linked, section } from "../dom";
 import { gradeBadge } from "../chart/marks";
 import { memoryText } from "../format";
 import type { State } from "../state";
@@ -8,14 +8,14 @@ import type { Machine } from "../whatif/types";
 function card(machine: Machine): HTMLElement {
   const rows: [string, ...(Node | string)[]][] = [
     ["for a model", h("span", { class: "big" }, memoryText(machine.model_budget_bytes)), " ", gradeBadge(machine.budget_grade)],
-    ["why that much", machine.budget_source],
+    ["why that much", linked(machine.budget_source)],
     [
       "reads",
       h("span", { class: "big" }, machine.read_bytes_per_s > 0 ? `${(machine.read_bytes_per_s / 1e9).toFixed(1)} GB/s` : "not known"),
       " ",
       gradeBadge(machine.read_grade),
     ],
-    ["known by", machine.read_source],
+    ["known by", linked(machine.read_source)],
     ["runs on", machine.backend],
     ["memory", memoryText(machine.memory_total_bytes)],
   ];

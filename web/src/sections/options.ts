@@ -212,7 +212,8 @@ function speedText(o: Option): string {
 function qualityText(o: Option): string {
   const q = o.quality;
   if (q.kl_divergence <= 0) return o.grade === "measured" ? "the original" : "0";
-  return q.low === q.high ? natsText(q.kl_divergence) : `${natsText(q.kl_divergence)} [${natsText(q.low)}, ${natsText(q.high)}]`;
+  const value = significant(q.kl_divergence, 3);
+  return q.low === q.high ? value : `${value} (${significant(q.low, 2)} to ${significant(q.high, 2)})`;
 }
 
 function verdictOf(view: OptionsView, o: Option): string {
@@ -330,7 +331,7 @@ function detail(o: Option, budget: number): HTMLElement {
   const speed = o.speed;
   const facts: [string, ...(Node | string)[]][] = [
     ["quality", `KL ${qualityText(o)} nats per token `, gradeBadge(o.grade), h("br"), h("span", { class: "muted small" }, linked(o.source))],
-    ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, speed.source)],
+    ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, linked(speed.source))],
   ];
   if (o.quality.perplexity)
     facts.push(["perplexity", `${o.quality.perplexity.toFixed(3)}, of the original ${(o.quality.perplexity_original ?? 0).toFixed(3)}`]);

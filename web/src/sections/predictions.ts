@@ -2,6 +2,7 @@
 import { dotPlot } from "../chart/dotplot";
 import { drawn, h, section } from "../dom";
 import { baseName, type Page, type Score } from "../data";
+import { countText, percentText } from "../format";
 
 const kindWords: Record<string, string> = { tokens_per_s: "generation", prompt_tokens_per_s: "reading", memory_bytes: "memory" };
 
@@ -16,14 +17,14 @@ function scoresOf(page: Page): Score[] {
   return [...page.scores, ...fromRuns.filter((run) => !page.scores.some((kept) => same(kept, run)))];
 }
 
-function hitRate(scores: Score[]): string {
+/** How many intervals held: of all, and kind by kind. */
+function hitRates(scores: Score[]): HTMLElement {
+  const rate = (name: string, of: Score[]): HTMLElement => {
+    const n = of.filter((score) => score.hit).length;
+    return h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, `${n} of ${of.length}`), h("dd", { class: "small muted" }, percentText(n / of.length, 0)));
+  };
   const kinds = [...new Set(scores.map((score) => score.kind))];
-  return kinds
-    .map((kind) => {
-      const of = scores.filter((score) => score.kind === kind);
-      return `${kindWords[kind] ?? kind} ${of.filter((score) => score.hit).length} of ${of.length}`;
-    })
-    .join(", ");
+  return h("dl", { class: "readings" }, rate("intervals that held", scores), ...kinds.map((kind) => rate(kindWords[kind] ?? kind, scores.filter((score) => score.kind === kind))));
 }
 
 export function predictionsSection(page: Page): HTMLElement | null {
@@ -40,17 +41,19 @@ export function predictionsSection(page: Page): HTMLElement | null {
       high: score.high / middle,
       text: `${((ratio - 1) * 100).toFixed(1)} %${score.hit ? "" : ", missed"}`,
       grade: "measured" as const,
+      missed: !score.hit,
     };
   });
   return section(
     "predictions",
     "Predicted and measured",
-    `Intervals that held here: ${hitRate(scores)}.`,
+    "What ech0 said before, beside what running it said. An interval is meant to hold nine times of ten.",
+    hitRates(scores),
     h(
       "figure",
       {},
       drawn((width) => dotPlot({ dots, title: "measured, as a multiple of what was predicted", label: "Measured over predicted", log: false, reference: { at: 1, text: "as predicted" } }, width)),
-      h("figcaption", {}, "The bar is the interval that was printed before; the disc is what running it said."),
+      h("figcaption", {}, `The bar is the interval that was printed before; the disc is what running it said, and a cross a miss.${scores.length > latest.length ? ` The latest ${latest.length} of ${countText(scores.length)}.` : ""}`),
     ),
   );
 }

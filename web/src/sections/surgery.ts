@@ -57,24 +57,39 @@ function operation(run: Prune): HTMLElement {
   );
 }
 
-/** The five answers of a surgeon/1, and what each number in them is worth; the measured verdict above them. */
-function opinion(run: Surgeon): HTMLElement {
-  const answers = run.opinions.flatMap((o) => [
+const findings: Record<string, string> = { confirmed: "✓ confirmed", wrong: "✗ wrong", unsupported: "? no fact behind it" };
+
+/** One answer, and what each number in it is worth. */
+function answer(o: Surgeon["opinions"][number]): HTMLElement[] {
+  return [
     h("h4", {}, o.title),
     h("p", {}, o.answer, o.complete ? "" : " … (the answer broke off)"),
-    h("ul", { class: "small" }, ...o.claims.map((c) => h("li", {}, `${c.number} ${c.fact ?? "(in words)"}: `, h("span", { class: c.finding === "confirmed" ? "muted" : "why-not" }, c.finding)))),
-  ]);
+    o.claims.length > 0
+      ? h("ul", { class: "claims small" }, ...o.claims.map((c) => h("li", { class: c.finding }, h("strong", {}, c.number), ` ${c.fact ?? "in words"} `, h("span", {}, findings[c.finding] ?? c.finding))))
+      : h("p", { class: "small muted" }, "No number in it."),
+  ];
+}
+
+/** The measured verdict, and beside it what a model says of itself. */
+function opinion(run: Surgeon, page: Page): HTMLElement {
+  const { confirmed, wrong, unsupported } = run.claims;
+  const rate = (name: string, n: number): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, countText(n)));
   return h(
     "div",
-    { class: "panel" },
-    h("h3", { class: "first" }, `What ${baseName(run.analyst)} thinks of it`),
-    h("p", {}, "Measured verdict: ", run.verdict ?? "not measured"),
-    h("p", { class: "muted" }, `A model's words; nothing of them enters a plan. Numbers in them: ${run.claims.confirmed} confirmed, ${run.claims.wrong} wrong, ${run.claims.unsupported} without a fact behind them.`),
-    ...answers,
+    { class: "columns two" },
+    h(
+      "div",
+      { class: "panel" },
+      h("h3", { class: "first" }, "The verdict, measured"),
+      h("p", {}, run.verdict ?? page.compressions.find((c) => c.verdict)?.verdict ?? "Not measured: ech0 compress --allow-prune makes several ways to the same bytes and takes the closest; ech0 surgeon --with shows it here."),
+      h("p", { class: "small muted" }, "This decides. What stands beside it is one model's words, of which nothing enters a plan."),
+      h("dl", { class: "readings" }, rate("numbers confirmed", confirmed), rate("wrong", wrong), rate("without a fact", unsupported)),
+    ),
+    h("div", { class: "panel opinion" }, h("h3", { class: "first" }, `What ${baseName(run.analyst)} thinks of ${run.model ? baseName(run.model) : "itself"}`), ...run.opinions.flatMap(answer)),
   );
 }
 
 export function surgerySection(page: Page): HTMLElement | null {
   if (page.prunings.length === 0 && page.surgeons.length === 0) return null;
-  return section("surgery", "Surgery", "What was cut, what that lost, and how much of it the repair gave back.", ...page.prunings.map(operation), ...page.surgeons.map(opinion));
+  return section("surgery", "Surgery", page.prunings.length > 0 ? "What was cut, what that lost, and how much of it the repair gave back." : "What a model says of itself, beside what was measured.", ...page.prunings.map(operation), ...page.surgeons.map((run) => opinion(run, page)));
 }

@@ -124,14 +124,14 @@ function tooLarge(option: Option, machine: Machine): string {
 }
 
 /** The best option of each other model, for the sentence that compares. */
-function beside(options: Option[], chosen: Option): string {
+export function insteadOf(options: Option[], chosen: Option): string {
   let other: Option | null = null;
   for (const o of options) if (o.model !== chosen.model && o.fits && (!other || o.loss < other.loss)) other = o;
   if (!other) return "";
   const ratio = Math.exp(other.loss - chosen.loss);
   return ratio >= 1
-    ? `; ${other.name} would be ${(100 * (ratio - 1)).toFixed(1)} % more perplexed`
-    : `; ${other.name} would be ${(100 * (1 - ratio)).toFixed(1)} % less perplexed, and ` +
+    ? `${other.name} would be ${(100 * (ratio - 1)).toFixed(1)} % more perplexed`
+    : `${other.name} would be ${(100 * (1 - ratio)).toFixed(1)} % less perplexed, and ` +
         `${other.speed.tokens_per_s.value.toFixed(1)} tokens/s`;
 }
 
@@ -148,7 +148,8 @@ function whyChosen(options: Option[], o: Option, conditions: Conditions): string
     o.quality.kl_divergence > 0
       ? `, and is ${significant(o.quality.kl_divergence, 2)} nats from its original (${o.grade})`
       : ", and is the original";
-  return why + beside(options, o);
+  const other = insteadOf(options, o);
+  return other ? `${why}; ${other}` : why;
 }
 
 function whyNone(options: Option[], conditions: Conditions): string {

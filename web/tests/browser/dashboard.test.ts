@@ -1,8 +1,11 @@
 // What a person does with the dashboard: every control, sort, copy, keys, theme, print.
 import { type Page, expect, test } from "@playwright/test";
-import { dataOf, has, urlOf } from "./pages";
+import { significant } from "../../src/format";
+import { dataOf, has, open } from "./pages";
 
 const verdict = (page: Page) => page.locator("#verdict h1");
+
+const lossText = (kl: number): string => (kl < 1e-6 ? "nothing" : `${significant(kl, 3)} nats`);
 
 /** Move a slider as a person would, and let the page follow. */
 async function slide(page: Page, name: string, value: number): Promise<void> {
@@ -14,12 +17,18 @@ async function slide(page: Page, name: string, value: number): Promise<void> {
 
 test.describe("the 32B and the 14B on a 24 GB Mac", () => {
   test.beforeEach(async ({ page }) => {
-    await page.goto(urlOf("32b"));
+    await open(page, "32b");
   });
 
   test("the verdict is that of the program, with the command to copy", async ({ page }) => {
     const { fit } = dataOf("32b");
-    await expect(page.locator("#verdict")).toContainText(fit.why);
+    const chosen = fit.options.find((o: { name: string }) => o.name === fit.recommendation.name);
+    await expect(verdict(page)).toContainText(`Take ${chosen.model} as ${chosen.preset}: it fits with`);
+    await expect(verdict(page)).toContainText("and is hard to tell from its original.");
+    const figures = page.locator("#verdict .verdict-figures dd.big");
+    await expect(figures).toHaveText(["12.16 GiB", `${chosen.tokens_per_s.value.toPrecision(3)} tokens/s`, "0.0045", "4,096 tokens"]);
+    const other = fit.why.split("; ")[1]; // the larger model, that would be closer and slower
+    await expect(page.locator("#verdict")).toContainText(`Instead: ${other}.`);
     await expect(page.locator("#verdict .command code")).toHaveText(fit.recommendation.command);
     await page.locator("#verdict").getByRole("button", { name: "Copy" }).click();
     await expect(page.locator("#verdict").getByRole("button", { name: "Copied" })).toBeVisible();
@@ -30,7 +39,7 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
     const before = await verdict(page).textContent();
     await slide(page, "Memory for the model", 6 * 1024);
     await expect(verdict(page)).not.toHaveText(before!);
-    await expect(verdict(page)).toContainText("of the 6.00 GiB");
+    await expect(page.locator("#verdict")).toContainText("of 6.00 GiB");
     await slide(page, "Memory for the model", 1024);
     await expect(verdict(page)).toContainText("No: even qwen2.5:14b");
     await page.getByRole("button", { name: "As asked for" }).click();
@@ -39,7 +48,7 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
 
   test("a longer context takes more, and the sentence says which", async ({ page }) => {
     await slide(page, "Context", 6);
-    await expect(verdict(page)).toContainText("32,768 tokens of context");
+    await expect(page.locator("#verdict .verdict-figures")).toContainText("32,768 tokens");
     await expect(page.getByRole("slider", { name: "Context" }).first()).toHaveAttribute("aria-valuetext", "32,768 tokens");
   });
 
@@ -59,7 +68,7 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
 
   test("cache types come and go, and one always stays", async ({ page }) => {
     await page.getByRole("checkbox", { name: "f16" }).uncheck();
-    await expect(verdict(page)).toContainText("q8_0 cache");
+    await expect(page.locator("#verdict .verdict-figures")).toContainText("q8_0 cache");
     await page.getByRole("checkbox", { name: "q8_0" }).click();
     await expect(page.getByRole("checkbox", { name: "q8_0" })).toBeChecked();
     await page.getByRole("checkbox", { name: "q4_0" }).check();
@@ -68,10 +77,10 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
 
   test("another machine has other memory, speed and sources", async ({ page }) => {
     await page.getByRole("combobox", { name: "Machine" }).selectOption("rtx-4090-24gb");
-    await expect(verdict(page)).toContainText("RTX 4090");
+    await expect(page.locator("#verdict .eyebrow")).toContainText("RTX 4090");
     await expect(page.locator("#details")).toContainText("runs on");
     await page.getByRole("combobox", { name: "Machine" }).selectOption("this");
-    await expect(verdict(page)).toContainText("this machine");
+    await expect(page.locator("#verdict .eyebrow")).toContainText("this machine");
   });
 
   test("every column sorts, both ways, by its figure", async ({ page }) => {
@@ -120,7 +129,7 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
     await page.keyboard.press("ArrowRight");
     await expect(page.locator("#anatomy .panel code")).toContainText("blk.1.");
     await page.getByRole("combobox", { name: "Shade by" }).selectOption("share");
-    await expect(page.locator("#anatomy")).toContainText("share of the bytes: from");
+    await expect(page.locator("#anatomy .legend")).toContainText("share of the bytes:");
     await page.getByRole("combobox", { name: "File" }).selectOption("1");
     await expect(map).toHaveAttribute("aria-label", /14B/);
   });
@@ -162,6 +171,18 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
     await expect(page.locator(".controls-panel")).toBeHidden();
     await expect(verdict(page)).toBeVisible();
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe("rgb(255, 255, 255)");
+    // Nothing of the dark theme stays: the command and the chosen row are dark on light.
+    const lightness = (selector: string, property: "color" | "backgroundColor") =>
+      page.locator(selector).first().evaluate((element, name) => {
+        const canvas = document.createElement("canvas").getContext("2d")!;
+        canvas.fillStyle = getComputedStyle(element)[name];
+        canvas.fillRect(0, 0, 1, 1);
+        return canvas.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((sum, c) => sum + c, 0) / 3;
+      }, property);
+    for (const selector of ["#verdict .command", "#details tr.chosen td"]) {
+      expect(await lightness(selector, "backgroundColor"), selector).toBeGreaterThan(200);
+      expect(await lightness(selector, "color"), selector).toBeLessThan(90);
+    }
     const pdf = await page.pdf({ format: "A4" });
     expect(pdf.length).toBeGreaterThan(20_000);
     const pages = pdf.toString("latin1").match(/\/Type \/Page\b/g)?.length ?? 0;
@@ -171,18 +192,18 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
 });
 
 test("where nothing fits the page says no, and what would change that", async ({ page }) => {
-  await page.goto(urlOf("none"));
+  await open(page, "none");
   await expect(verdict(page)).toContainText("No: even qwen2.5:32b IQ1_S");
   await slide(page, "Memory for the model", 16 * 1024);
   await expect(verdict(page)).toContainText("Take qwen2.5:32b");
 });
 
 test("evidence, surgery and predictions of runs that were given are shown beside the decision", async ({ page }) => {
-  await page.goto(urlOf("moe"));
+  await open(page, "moe");
   await expect(page.locator("#evidence")).toContainText("3,060 tokens scored");
   await expect(page.locator("#evidence .figure svg")).toHaveCount(3 * 2); // of verify and of compress: a dot plot, two curves
   await expect(page.locator("#surgery")).toContainText("the repair took away");
-  await expect(page.locator("#predictions")).toContainText("Intervals that held here");
+  await expect(page.locator("#predictions")).toContainText("intervals that held");
   await page.locator("#log summary").first().click();
   await expect(page.locator("#log pre").first()).toContainText('"schema"');
 });
@@ -190,7 +211,7 @@ test("evidence, surgery and predictions of runs that were given are shown beside
 for (const name of ["demo", "f16", "768"])
   test(`a real model (${name}): its own block is rounded, with less error for more bits`, async ({ page }) => {
     test.skip(!has(name), "this model is not on this machine: scripts/test_models.sh makes it");
-    await page.goto(urlOf(name));
+    await open(page, name);
     const error = async (): Promise<number> => Number.parseFloat((await page.locator("#guide .readings dd").first().textContent())!);
     const errors: number[] = [];
     for (const bits of [2, 3, 4, 6, 8]) {
@@ -207,3 +228,91 @@ for (const name of ["demo", "f16", "768"])
     await page.locator("#guide").getByRole("slider", { name: "Context" }).press("ArrowLeft");
     await expect(page.locator("#guide")).toContainText("q8_0 cache");
   });
+
+test.describe("a prune run with what each cut would cost", () => {
+  test.beforeEach(async ({ page }) => {
+    test.skip(!has("768"), "this model is not on this machine: scripts/test_models.sh makes it");
+    await open(page, "768");
+  });
+  const costs = () => dataOf("768").runs.find((run: { schema: string }) => run.schema === "ech0.prune/1").costs;
+  const part = (kind: string, layer: number) => costs().parts.find((p: { kind: string; layer: number }) => p.kind === kind && p.layer === layer);
+
+  test("a head is dropped, and what the model loses is what was measured of that head", async ({ page }) => {
+    const figure = page.locator("#guide figure", { hasText: "Take away" });
+    await expect(figure.locator("label", { hasText: "How many" })).toContainText("2 of 4"); // one of them is dead in every layer
+    await slide(page, "How many", 1);
+    await slide(page, "Of layer", 7);
+    const seven = part("kv_heads", 7);
+    await expect(figure.locator(".readings dd.big").first()).toHaveText(lossText(seven.steps[0].kl_divergence));
+    await expect(figure.locator(".readings .badge").first()).toHaveText(seven.n_measured === 1 ? "measured" : "predicted");
+    await slide(page, "How many", 2);
+    await expect(figure.locator(".readings dd.big").first()).toHaveText(lossText(seven.steps[1].kl_divergence));
+    await expect(figure.locator("label", { hasText: "How many" })).toContainText(`${seven.steps[1].gone} of 4`);
+  });
+
+  test("channels and whole layers can be dropped too, and a layer is chosen by its mark", async ({ page }) => {
+    const figure = page.locator("#guide figure", { hasText: "Take away" });
+    await figure.getByRole("combobox", { name: "Take away" }).selectOption("ffn_channels");
+    await expect(figure.locator("label", { hasText: "How many" })).toContainText("of 1,536");
+    await figure.getByRole("combobox", { name: "Take away" }).selectOption("layer");
+    await expect(figure.getByRole("slider", { name: "How many" })).toBeHidden();
+    const third = costs().layers[2];
+    await figure.locator(".mark .hit").nth(2).click({ force: true });
+    await expect(figure.locator("label", { hasText: "Of layer" })).toContainText(String(third.layer));
+    await expect(figure.locator(".readings dd.big").first()).toHaveText(lossText(third.kl_divergence));
+    await expect(figure.locator(".readings .badge").first()).toHaveText("measured");
+  });
+});
+
+test("of a mixture experts go, counted from the shapes", async ({ page }) => {
+  await open(page, "moe");
+  const figure = page.locator("#guide figure", { hasText: "Experts away" });
+  await slide(page, "Experts away", 50);
+  const model = dataOf("moe").models[0];
+  const inside = model.tensors.filter((t: { name: string }) => /_exps\.weight$/.test(t.name)).reduce((n: number, t: { shape: number[] }) => n + t.shape.reduce((a, b) => a * b, 1), 0);
+  await expect(figure.locator(".readings dd.big").first()).toHaveText(`${Number((inside / 2 / 1e9).toPrecision(3))} billion (${((50 * inside) / model.n_params).toFixed(1)} %)`);
+});
+
+test("a blueprint has no weights to round, but sizes and losses of every usual type", async ({ page }) => {
+  await open(page, "32b");
+  const files = dataOf("32b").basis.models[0].files.filter((f: { bits_per_weight: number }) => f.bits_per_weight < 12);
+  await slide(page, "Type of the file", 0);
+  const figure = page.locator("#guide figure", { hasText: "Type of the file" });
+  await expect(figure.locator("output")).toContainText(files[0].preset);
+  await expect(figure.locator(".readings dd.big").first()).toHaveText(`${(files[0].file_bytes / 1e9).toFixed(2)} GB`);
+  await figure.locator(".mark .hit").last().click({ force: true });
+  await expect(figure.locator("output")).toContainText(files[files.length - 1].preset);
+});
+
+test("what compress decided is shown over the model it was made of, and over no other", async ({ page }) => {
+  await open(page, "moe"); // with a run of another model
+  await expect(page.locator("#anatomy .facts")).not.toContainText("151,936");
+  await expect(page.locator("#anatomy .facts")).toContainText("4.50");
+  test.skip(!has("768"), "this model is not on this machine: scripts/test_models.sh makes it");
+  await open(page, "768");
+  await expect(page.locator("#anatomy .facts")).toContainText("768 × 49,152");
+  for (const measure of ["error", "kl", "share", "bits"]) {
+    await page.getByRole("combobox", { name: "Shade by" }).selectOption(measure);
+    await expect(page.locator("#anatomy .legend .scale")).toBeVisible();
+  }
+});
+
+test("a model's opinion stands beside the measured verdict, each number with its finding", async ({ page }) => {
+  await open(page, "moe");
+  const run = dataOf("moe").runs.find((r: { schema: string }) => r.schema === "ech0.surgeon/1");
+  await expect(page.locator("#surgery")).toContainText("The verdict, measured");
+  await expect(page.locator("#surgery .claims li")).toHaveCount(run.opinions.reduce((n: number, o: { claims: unknown[] }) => n + o.claims.length, 0));
+});
+
+test("every copy button copies what stands beside it", async ({ page }) => {
+  await open(page, "moe");
+  for (const command of await page.locator(".command").all()) {
+    await command.getByRole("button", { name: "Copy" }).click();
+    await expect(command.getByRole("button", { name: "Copied" })).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await command.locator("code").textContent());
+  }
+  const details = page.locator("#log details").first();
+  await details.locator("summary").click();
+  await details.getByRole("button", { name: "Copy" }).click();
+  expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toEqual(dataOf("moe").runs[0]);
+});

@@ -4,7 +4,7 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { dataOf, has, inert, pageWith, urlOf } from "./pages";
+import { dataOf, has, inert, open, pageWith, urlOf } from "./pages";
 
 const pages = ["32b", "moe", "none", "768", "demo", "f16", "report-verify-768", "report-prune-768", "report-bench", "report-fit", "report-doctor", "report-inspect"];
 
@@ -16,7 +16,7 @@ for (const name of pages) {
     page.on("console", (message) => complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.message));
     page.on("request", (request) => requests.push(request.url()));
-    await page.goto(urlOf(name));
+    await open(page, name);
     for (const width of [360, 768, 1280, 2560]) {
       await page.setViewportSize({ width, height: 900 });
       await page.waitForTimeout(100);
@@ -38,7 +38,7 @@ for (const name of pages) {
 test("names that want to be markup stay text", async ({ page }) => {
   const complaints: string[] = [];
   page.on("console", (message) => complaints.push(message.text()));
-  await page.goto(urlOf("hostile"));
+  await open(page, "hostile");
   await expect(page.locator("#evidence")).toContainText("<img src=x onerror=");
   expect(await page.evaluate(() => (window as unknown as { hacked?: number }).hacked)).toBeUndefined();
   expect(await page.locator("main img").count()).toBe(0);
@@ -47,7 +47,7 @@ test("names that want to be markup stay text", async ({ page }) => {
 });
 
 test("a script that got into the page would not run", async ({ page }) => {
-  await page.goto(urlOf("32b"));
+  await open(page, "32b");
   await page.evaluate(() => {
     const script = document.createElement("script");
     script.textContent = "window.hacked = 1";
@@ -72,7 +72,7 @@ const malformed: [string, () => string, RegExp][] = [
 malformed.forEach(([name, data, words], i) =>
   test(`a malformed report (${name}) is told in words`, async ({ page }) => {
     pageWith(`malformed-${i}`, data());
-    await page.goto(urlOf(`malformed-${i}`));
+    await open(page, `malformed-${i}`);
     await expect(page.locator('[role="alert"]')).toHaveText(words);
     await expect(page.locator("h1")).toHaveText("This report can't be shown");
   }),
@@ -82,52 +82,59 @@ test("a section that can't be drawn leaves the others alone", async ({ page }) =
   const data = dataOf("moe");
   data.runs = data.runs.map((run: { schema: string }) => (run.schema === "ech0.verify/1" ? { ...run, text: {}, candidates: [{}] } : run));
   pageWith("half-broken", inert(data));
-  await page.goto(urlOf("half-broken"));
+  await open(page, "half-broken");
   await expect(page.locator('[role="alert"]')).toContainText("The evidence can't be shown");
   await expect(page.locator("#verdict h1")).toContainText("Take");
   await expect(page.locator("#anatomy svg.anatomy")).toBeVisible();
 });
 
 test("a model of 2,000 tensors is drawn and walked without waiting", async ({ page }) => {
-  await page.goto(urlOf("many"));
-  await expect(page.locator("svg.anatomy .cell")).toHaveCount(dataOf("many").models[0].tensors.length);
+  await open(page, "many");
+  await expect(page.locator("svg.anatomy .cell[data-i]")).toHaveCount(dataOf("many").models[0].tensors.length);
   expect(dataOf("many").models[0].tensors.length).toBeGreaterThan(2000);
   const spent = await page.evaluate(() => {
     const select = [...document.querySelectorAll<HTMLSelectElement>("#anatomy select")][1]!;
-    const began = performance.now();
-    for (const value of ["share", "bits"]) {
+    // The fastest of several: what is asked is what the page needs, not what other programs took away meanwhile.
+    const times = ["share", "bits", "share", "bits", "share"].map((value) => {
+      const began = performance.now();
       select.value = value;
       select.dispatchEvent(new Event("change"));
-    }
-    return (performance.now() - began) / 2;
+      return performance.now() - began;
+    });
+    return Math.min(...times);
   });
-  expect(spent).toBeLessThan(400);
+  expect(spent).toBeLessThan(100);
 });
 
 test("the first paint comes within a second, and the file stays small", async ({ page }) => {
-  await page.goto(urlOf("32b"));
-  await page.waitForTimeout(300);
-  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity);
-  expect(paint).toBeLessThan(1000);
-  expect(readFileSync(fileURLToPath(urlOf("32b"))).length).toBeLessThan(1_500_000);
+  const paints: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    await open(page, "32b");
+    await page.waitForTimeout(300);
+    paints.push(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity));
+  }
+  expect(Math.min(...paints)).toBeLessThan(1000);
+  for (const name of pages.filter(has)) expect(readFileSync(fileURLToPath(urlOf(name))).length, name).toBeLessThan(1_500_000);
 });
 
 test("a slider is answered within a tenth of a second", async ({ page }) => {
-  await page.goto(urlOf("32b"));
+  await open(page, "32b");
   const spent = await page.evaluate(() => {
     const slider = document.querySelector<HTMLInputElement>('.controls-panel input[type="range"]')!;
-    const began = performance.now();
-    for (let step = 0; step < 10; step++) {
+    const times = Array.from({ length: 10 }, (_, step) => {
+      const began = performance.now();
       slider.value = String(6000 + 1000 * step);
       slider.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    return (performance.now() - began) / 10;
+      document.body.getBoundingClientRect(); // with the layout that follows
+      return performance.now() - began;
+    });
+    return Math.min(...times);
   });
   expect(spent).toBeLessThan(100);
 });
 
 test("with reduced motion nothing scrolls smoothly", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.goto(urlOf("32b"));
+  await open(page, "32b");
   expect(await page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior)).toBe("auto");
 });

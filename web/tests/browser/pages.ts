@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlink
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Page } from "@playwright/test";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 export const folder = join(here, "../../test-results/pages");
@@ -14,6 +15,12 @@ const modelFolders = [process.env.ECH0_TEST_MODELS ?? "", join(process.env.ECH0_
 
 export const urlOf = (name: string): string => `file://${join(folder, `${name}.html`)}`;
 export const has = (name: string): boolean => existsSync(join(folder, `${name}.html`));
+
+/** Go there, and wait until the last section is drawn. */
+export async function open(page: Page, name: string): Promise<void> {
+  await page.goto(urlOf(name));
+  await page.locator("html[data-ready]").waitFor({ state: "attached" });
+}
 
 /** @param arguments_ of ech0; a 1 is an honest no, and makes a page too */
 function ech0(arguments_: string[]): string {

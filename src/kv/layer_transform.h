@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "kv/profile.h"
+#include "kv/values.h"
+
+namespace ech0 {
+
+/// What rounding did, gathered while calibrating: sums of |coefficient| - |k|, by KvLayerProfile::centroids.
+struct RoundingSums {
+    std::array<double, 2 *n_centroid_classes* 2> offset = {}, n = {};
+};
+
+/// The features that one row of a block is predicted from: 1, the layer before, this layer's heads so far.
+/// @param before  the decoded layer before, or null in the first layer
+void gather_features(const KvProfile& profile, int64_t layer, bool is_value, int64_t head, int64_t row,
+                     const KvLayerValues* before, const KvLayerValues& here, float* out);
+
+/// An empty LayerCodes of this layer.
+LayerCodes codes_of_layer(const KvProfile& profile, int64_t layer, int64_t n_tokens);
+
+/// Transform and quantize a layer.
+/// @param step  16 log2; @param exponents  [n_tokens, n_head_kv] (exponents_of)
+/// @param decoded  becomes what restore_layer gives, to the bit with any number of threads
+LayerCodes quantize_layer(const KvProfile& profile, int64_t layer, int32_t step, const KvLayerValues& values,
+                          std::vector<int8_t> exponents, const KvLayerValues* before, int n_threads,
+                          KvLayerValues& decoded, RoundingSums* sums = nullptr);
+
+/// The numbers that the codes stand for.
+KvLayerValues restore_layer(const KvProfile& profile, int64_t layer, int32_t step, const LayerCodes& codes,
+                            const KvLayerValues* before, int n_threads);
+
+}  // namespace ech0

@@ -1,0 +1,63 @@
+#include "prune/zeroed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "prune/tensor_matrix.h"
+#include "runtime/ggml_types.h"
+
+namespace ech0 {
+namespace {
+
+/// The layer that a tensor such as "blk.3.ffn_down.weight" is of; -1: of none.
+int64_t layer_of(const std::string& name) {
+    int64_t layer = -1;
+    if (name.starts_with("blk.")) std::from_chars(name.data() + 4, name.data() + name.size(), layer);
+    return layer;
+}
+
+/// Units of the layer whose outputs a tensor has, that stay; null: the tensor is not where a part puts out.
+const std::vector<int32_t>* kept_units(const Structure& structure, const std::string& name) {
+    static const std::vector<int32_t> none;
+    const bool attention = name.find(".attn_output.") != std::string::npos;
+    if (!attention && name.find(".ffn_down.") == std::string::npos) return nullptr;
+    for (const KeptLayer& l : structure.layers)
+        if (l.layer == layer_of(name)) return attention ? &l.kv_heads : &l.channels;
+    return &none;
+}
+
+void keep_columns(Matrix& w, const std::vector<int32_t>& kept, int64_t n_units) {
+    const int64_t each = w.cols() / n_units;
+    for (int64_t u = 0; u < n_units; u++)
+        if (!std::binary_search(kept.begin(), kept.end(), static_cast<int32_t>(u)))
+            w.middleCols(u * each, each).setZero();
+}
+
+int64_t n_units_of(const Model& model, const std::string& name) {
+    const auto at = static_cast<size_t>(layer_of(name));
+    return name.find(".attn_") != std::string::npos ? model.n_head_kv[at] : model.n_ff[at];
+}
+
+}  // namespace
+
+Weights zeroed(const Source& source, const Structure& structure) {
+    Weights weights = source.as_f16();
+    weights.bytes = [&source, &structure, plain = weights.bytes](
+                        const Tensor& t, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
+        const std::vector<int32_t>* const kept = kept_units(structure, t.name);
+        if (kept == nullptr) return plain(t, scratch);
+        Matrix w = tensor_matrix(source, t);
+        if (kept->empty())
+            w.setZero();
+        else if (t.name.ends_with(".weight"))
+            keep_columns(w, *kept, n_units_of(source.model(), t.name));
+        scratch.resize(ggml_row_size(plain_type(t), w.cols()) * static_cast<size_t>(w.rows()));
+        from_float(plain_type(t), w.data(), scratch.data(), w.size());
+        return scratch;
+    };
+    return weights;
+}
+
+}  // namespace ech0
