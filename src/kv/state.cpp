@@ -382,20 +382,21 @@ void put(std::string& out, T value) {
     out.append(reinterpret_cast<const char*>(&value), sizeof(T));
 }
 
-void put_head(std::string& out, const KvState& state) {
+std::string head_of(const KvState& state) {
+    std::string out;
     if (state.kind == KvStateKind::buffer) {
         put(out, buffer_magic);
         put(out, state.seq_id);
-        return;
+        return out;
     }
     const bool is_session = state.kind == KvStateKind::session;
     put<uint32_t>(out, is_session ? LLAMA_SESSION_MAGIC : LLAMA_STATE_SEQ_MAGIC);
     put(out, state.version);
     put(out, static_cast<uint32_t>(state.tokens.size()));
     for (const int32_t token : state.tokens) put(out, token);
-    if (!is_session) return;
+    if (!is_session) return out;
     put(out, static_cast<uint32_t>(state.architecture.size()));
-    out += state.architecture;
+    return out + state.architecture;
 }
 
 void put_tensor(std::string& out, const KvTensor& t) {
@@ -496,13 +497,43 @@ KvState read_kv_frame(std::string_view frame, int64_t size_bytes, std::string_vi
 }
 
 std::string kv_frame(const KvState& state) {
-    std::string out;
-    put_head(out, state);
+    std::string out = head_of(state);
     for (const KvCache& cache : state.caches) {
         put(out, static_cast<uint32_t>(cache.streams.size()));
         for (const KvStream& stream : cache.streams) put_stream(out, stream, state.has_places);
     }
     return out;
+}
+
+std::string as_sequence_state(std::string_view buffer, std::span<const int32_t> tokens) {
+    const std::span bytes(reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size());
+    KvState state = read_kv_state(bytes, "the engine's state");
+    if (state.kind != KvStateKind::buffer)
+        throw FormatError(fmt::format("the engine's state is a {}, wanted a buffer", kv_state_kind_name(state.kind)));
+    const size_t head_bytes = head_of(state).size();
+    state.kind = KvStateKind::sequence;
+    state.version = LLAMA_STATE_SEQ_VERSION;
+    state.tokens.assign(tokens.begin(), tokens.end());
+    return head_of(state) += buffer.substr(head_bytes);
+}
+
+std::string as_buffer(const KvState& state, std::span<const uint8_t> bytes, std::string_view name) {
+    for (const KvCache& cache : state.caches) {
+        for (const KvStream& stream : cache.streams) {
+            const bool shared = std::any_of(stream.cells.begin(), stream.cells.end(),
+                                            [](const KvCell& cell) { return cell.n_seq != 1; });
+            const std::vector<int32_t>& ids = stream.seq_ids;
+            if (cache.streams.size() != 1 || shared ||
+                std::any_of(ids.begin(), ids.end(), [&](int32_t id) { return id != ids.front(); }))
+                throw UsageError(fmt::format("{}: a state of several sequences; one is wanted", name));
+        }
+    }
+    const size_t head_bytes = head_of(state).size();
+    KvState buffer;
+    buffer.kind = KvStateKind::buffer;
+    buffer.seq_id = 0;
+    std::string out = head_of(buffer);
+    return out.append(reinterpret_cast<const char*>(bytes.data()) + head_bytes, bytes.size() - head_bytes);
 }
 
 void check_kv_state(const KvState& state, const Model& model, std::string_view name) {

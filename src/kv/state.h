@@ -85,6 +85,16 @@ std::vector<const KvTensor*> kv_tensors(const KvState& state);
 /// Everything of a state but the numbers of K and V, in file order: counts, tokens, cells, types.
 std::string kv_frame(const KvState& state);
 
+/// What llama_state_seq_get_data wrote, as the file that llama_state_seq_save_file would have written with these
+/// tokens.
+/// @throws FormatError if it is no such buffer
+std::string as_sequence_state(std::string_view buffer, std::span<const int32_t> tokens);
+
+/// A state of one sequence as llama_state_seq_set_data takes it.
+/// @param bytes  the whole state
+/// @throws UsageError if it has several sequences
+std::string as_buffer(const KvState& state, std::span<const uint8_t> bytes, std::string_view name);
+
 /// The state that a frame belongs to, as if its data were there. The data's size is what the frame says and needs no
 /// memory.
 /// @param size_bytes  of the whole state

@@ -1,0 +1,89 @@
+#include "kv/continuation.h"
+
+#include <fmt/format.h>
+
+#include "ech0/error.h"
+#include "runtime/divergence.h"
+#include "runtime/ggml_types.h"
+#include "runtime/sampler.h"
+
+namespace ech0 {
+namespace {
+
+constexpr int64_t n_path = 256, n_greedy = 64;
+constexpr int64_t seed = 1;
+
+std::string type_of(const KvState& state, std::string_view name) {
+    const std::vector<const KvTensor*> tensors = kv_tensors(state);
+    if (tensors.empty()) throw UsageError(fmt::format("{}: a cache without tokens", name));
+    for (const KvTensor* t : tensors)
+        if (t->type != tensors.front()->type)
+            throw UsageError(fmt::format("{}: K and V of {} and {}; one type is wanted to measure a loss", name,
+                                         type_label(static_cast<ggml_type>(tensors.front()->type)),
+                                         type_label(static_cast<ggml_type>(t->type))));
+    return type_label(static_cast<ggml_type>(tensors.front()->type));
+}
+
+int32_t new_line(const Session& session) {
+    const std::vector<int32_t> tokens = session.tokenize("\n", false, false);
+    return tokens.empty() ? 0 : tokens.front();
+}
+
+}  // namespace
+
+Continuation::Continuation(Session& session, const KvState& state, std::span<const uint8_t> bytes,
+                           std::string_view name, int n_threads)
+    : state_(state),
+      name_(name),
+      n_threads_(n_threads),
+      first_(new_line(session)),
+      replay_(session, state.n_cells() + n_path, type_of(state, name), n_threads) {
+    restore(bytes);
+    write_path();
+    restore(bytes);
+    const std::span<const float> logits = replay_.read_on(std::span(path_).first(n_path));
+    logits_.assign(logits.begin(), logits.end());
+    restore(bytes);
+    greedy_ = favourites();
+}
+
+void Continuation::restore(std::span<const uint8_t> bytes) {
+    const std::string buffer = as_buffer(state_, bytes, name_);
+    replay_.restore({reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size()});
+}
+
+void Continuation::write_path() {
+    SamplerOptions options;
+    options.temp = 1;
+    options.top_k = 0;
+    options.top_p = 1;
+    options.min_p = 0;
+    options.seed = seed;
+    Sampler sampler(options, replay_.n_vocab());
+    path_ = {first_};
+    while (static_cast<int64_t>(path_.size()) <= n_path)
+        path_.push_back(sampler.sample(replay_.read_on(std::span(&path_.back(), 1))));
+}
+
+std::vector<int32_t> Continuation::favourites() {
+    std::vector<int32_t> out;
+    for (int32_t token = first_; static_cast<int64_t>(out.size()) < n_greedy; out.push_back(token))
+        token = top1(replay_.read_on(std::span(&token, 1)));
+    return out;
+}
+
+KvDivergence Continuation::compare(std::span<const uint8_t> bytes) {
+    KvDivergence found;
+    restore(bytes);
+    const std::span<const float> logits = replay_.read_on(std::span(path_).first(n_path));
+    for (const Score& score : ech0::compare(logits_, logits, std::span(path_).subspan(1), n_threads_))
+        found.kl_divergence += score.kl_divergence / n_path;
+    found.n_tokens = n_path;
+    restore(bytes);
+    const std::vector<int32_t> now = favourites();
+    found.n_greedy = n_greedy;
+    for (size_t i = 0; i < now.size(); i++) found.n_greedy_equal += now[i] == greedy_[i] ? 1 : 0;
+    return found;
+}
+
+}  // namespace ech0
