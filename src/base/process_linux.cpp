@@ -2,22 +2,32 @@
 #include <string>
 #include <system_error>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "ech0/error.h"
 
 namespace ech0 {
 
-// getrusage's ru_maxrss would start at the size of the process that forked us (the kernel keeps the larger of the two
-// across exec); VmHWM belongs to the address space that exec made.
-int64_t peak_memory_bytes() {
+namespace {
+
+/// A figure of /proc/self/status, there in KiB; 0 if it has none of that name.
+int64_t status_bytes(const std::string& name) {
     std::ifstream status("/proc/self/status");
     std::string word;
     while (status >> word) {
         int64_t kib = 0;
-        if (word == "VmHWM:" && status >> kib) return kib * 1024;
+        if (word == name && status >> kib) return kib * 1024;
     }
     return 0;
 }
+
+}  // namespace
+
+// getrusage's ru_maxrss would start at the size of the process that forked us (the kernel keeps the larger of the two
+// across exec); VmHWM belongs to the address space that exec made.
+int64_t peak_memory_bytes() { return status_bytes("VmHWM:"); }
+
+int64_t private_memory_bytes() { return status_bytes("RssAnon:"); }
 
 std::filesystem::path this_executable() {
     std::error_code error;

@@ -1,9 +1,11 @@
 #include <mach-o/dyld.h>
+#include <mach/mach.h>
 #include <sys/resource.h>
 
 #include <array>
 #include <climits>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "ech0/error.h"
 
@@ -13,6 +15,14 @@ int64_t peak_memory_bytes() {
     struct rusage usage {};
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_maxrss;  // bytes here, KiB elsewhere
+}
+
+int64_t private_memory_bytes() {
+    task_vm_info_data_t info{};
+    mach_msg_type_number_t count = TASK_VM_INFO_COUNT;
+    if (task_info(mach_task_self(), TASK_VM_INFO, reinterpret_cast<task_info_t>(&info), &count) != KERN_SUCCESS)
+        return 0;
+    return static_cast<int64_t>(info.phys_footprint);
 }
 
 std::filesystem::path this_executable() {

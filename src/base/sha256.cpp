@@ -1,5 +1,7 @@
 #include "base/sha256.h"
 
+#include "base/remembered_hash.h"
+
 #include <algorithm>
 #include <array>
 #include <fstream>
@@ -104,6 +106,11 @@ std::string cached_sha256_of_file(const std::filesystem::path& file, const Progr
         if (remembered_hash(file) == memo) remember(memo, hash);
     }
     return hash;
+}
+
+std::string remembered_sha256_of_file(const std::filesystem::path& file) {
+    const std::filesystem::path memo = remembered_hash(file);
+    return memo.empty() ? "" : read_remembered(memo);
 }
 
 }  // namespace ech0

@@ -26,7 +26,11 @@ void add_decision(CLI::App* command, DecisionArguments& arguments) {
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(int64_t{64}, int64_t{1} << 24));
-    command->add_option("--kv", conditions.kv_types, "types of the KV cache to consider")
+    command
+        ->add_option("--kv", conditions.kv_types,
+                     "types of the KV cache to consider, q8_0, or of keys and values, q8_0/q5_1 (default: f16, q8_0, "
+                     "and what 'ech0 "
+                     "kv plan' chose)")
         ->type_name("TYPE")
         ->delimiter(',');
     command->add_option("--prefer", arguments.prefer, "quality, balanced or speed")

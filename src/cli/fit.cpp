@@ -38,6 +38,7 @@ void count_workers(Machine& machine, const std::vector<std::string>& endpoints) 
 int fit(const Arguments& arguments) {
     FitOptions options{conditions_of(arguments.decision), {}, arguments.n_threads};
     for (const std::string& name : arguments.models) options.models.push_back(read_anatomy(name));
+    if (options.kv_types == FitConditions{}.kv_types) options.kv_types = usual_kv_types(options.models, options.n_ctx);
     count_workers(options.machine, arguments.workers);
     const Fit result = fit(options);
     const Look look = terminal_look();

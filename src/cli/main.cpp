@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/kv.h"
 #include "cli/thread_waiting.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
@@ -31,6 +33,7 @@ void add_commands(CommandLine& line) {
     add_fit(line);
     add_models(line);
     add_inspect(line);
+    add_kv(line);
     add_calibrate(line);
     add_compress(line);
     add_verify(line);
@@ -51,17 +54,12 @@ void add_commands(CommandLine& line) {
 void complain(std::string_view what) { fmt::print(stderr, "ech0: {}\n", printable(what, 4000)); }
 
 // Those that a person may be told of: a hidden one has no group.
-std::vector<std::string> command_names(const CommandLine& line) {
+std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
-    for (const CLI::App* command : line.app.get_subcommands({})) {
+    for (const CLI::App* command : app.get_subcommands({})) {
         if (!command->get_group().empty()) names.push_back(command->get_name());
     }
     return names;
-}
-
-bool has_command(const CommandLine& line, const std::string& name) {
-    const auto commands = line.app.get_subcommands({});
-    return std::any_of(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->get_name() == name; });
 }
 
 std::vector<std::string> option_names(const CLI::App& command) {
@@ -74,17 +72,21 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 // The command that was being read when parsing stopped.
 const CLI::App& parsed_command(const CommandLine& line) {
-    const std::vector<CLI::App*> commands = line.app.get_subcommands();
-    return commands.empty() ? line.app : *commands.front();
+    const CLI::App* command = &line.app;
+    while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+    return *command;
 }
 
-std::string help_hint(const CLI::App& command) {
-    return command.get_parent() == nullptr ? "see 'ech0 -h'" : fmt::format("see 'ech0 {} -h'", command.get_name());
+// As it is typed: "ech0", "ech0 kv plan".
+std::string full_name(const CLI::App& command) {
+    return command.get_parent() == nullptr ? "ech0" : full_name(*command.get_parent()) + " " + command.get_name();
 }
+
+std::string help_hint(const CLI::App& command) { return fmt::format("see '{} -h'", full_name(command)); }
 
 // -h is the reference; --help begins with what people came for, examples.
 void print_help(const CommandLine& line, const CLI::App& command, bool with_examples) {
-    const std::string help = command.help(command.get_parent() == nullptr ? "" : "ech0");
+    const std::string help = command.help(command.get_parent() == nullptr ? "" : full_name(*command.get_parent()));
     print(with_examples ? fmt::format("Examples:\n{}\n\n{}", line.examples.at(&command), help) : help);
 }
 
@@ -96,32 +98,35 @@ std::string explain_extra(const CLI::App& command) {
     return fmt::format("no option '{}'{}", name, meant.empty() ? "" : fmt::format(", did you mean '{}'?", meant));
 }
 
-int explain_usage(const CommandLine& line, const CLI::ParseError& error, bool nothing_asked) {
+int explain_usage(const CommandLine& line, const CLI::ParseError& error) {
     const CLI::App& command = parsed_command(line);
+    const std::vector<std::string> names = command_names(command);
     std::string what = error.what();
+    if (!names.empty()) what = fmt::format("no command; there are {}", fmt::join(names, ", "));
     // A word that belongs nowhere explains more than what CLI11 misses because of it.
     if (!command.remaining(true).empty()) what = explain_extra(command);
-    if (nothing_asked) what = fmt::format("no command; there are {}", fmt::join(command_names(line), ", "));
     std::replace(what.begin(), what.end(), '\n', ' ');
     complain(fmt::format("{}; {}", what, help_hint(command)));
     return exit_error;
 }
 
 // CLI11 would take an unknown command for a stray argument.
-void check_command(const CommandLine& line, const std::vector<std::string>& arguments) {
-    if (arguments.empty() || arguments[0].starts_with("-")) return;
-    if (has_command(line, arguments[0])) return;
-    const std::vector<std::string> names = command_names(line);
-    const std::string meant = nearest(arguments[0], names);
-    throw UsageError(fmt::format("no command '{}'; {}", printable(arguments[0]),
+void check_command(const CLI::App& app, std::span<const std::string> arguments) {
+    const std::vector<std::string> names = command_names(app);
+    if (names.empty() || arguments.empty() || arguments[0].starts_with("-")) return;
+    for (const CLI::App* command : app.get_subcommands({}))
+        if (command->get_name() == arguments[0]) return check_command(*command, arguments.subspan(1));
+    const std::string meant = nearest(arguments[0], names),
+                      group = app.get_parent() == nullptr ? "" : app.get_name() + " ";
+    throw UsageError(fmt::format("no command '{}{}'; {}", group, printable(arguments[0]),
                                  meant.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                                               : fmt::format("did you mean '{}'?", meant)));
+                                               : fmt::format("did you mean '{}{}'?", group, meant)));
 }
 
 // @return the exit code if the line was answered by parsing alone
 std::optional<int> parse(CommandLine& line, const std::vector<std::string>& arguments) {
     try {
-        check_command(line, arguments);
+        check_command(line.app, arguments);
         line.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them backwards
         return std::nullopt;
     } catch (const CLI::CallForHelp&) {
@@ -132,7 +137,7 @@ std::optional<int> parse(CommandLine& line, const std::vector<std::string>& argu
         print(fmt::format("ech0 {} on {}\n", ECH0_VERSION, engine_description()));
         return exit_yes;
     } catch (const CLI::ParseError& error) {
-        return explain_usage(line, error, arguments.empty());
+        return explain_usage(line, error);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "machine/probe.h"
+#include "runtime/cache_types.h"
 #include "runtime/workers.h"
 
 namespace ech0 {
@@ -58,7 +59,8 @@ void add_run_options(CLI::App* command, RunOptions& options) {
         ->type_name("N");
     command
         ->add_option("--kv", options.wish.kv_type,
-                     "type of the KV cache (default: what the settings say; f16, or q8_0 where only that fits)")
+                     "type of the KV cache, q8_0, or of keys and values, q8_0/q5_1 (default: what the settings say; "
+                     "f16, or what 'ech0 kv plan' found close enough, or q8_0, where only that fits)")
         ->type_name("TYPE");
     add_size(command, "--memory", options.memory_bytes, "what the model may take here (default: what is free)");
     command
@@ -100,7 +102,9 @@ SessionOptions session_options(const PlannedRun& run, int n_threads) {
     options.n_outputs = 1;
     options.n_threads = n_threads;
     options.mapped = run.plan.mapped;
-    options.type_k = options.type_v = run.plan.kv_type;
+    const CacheTypes types = cache_types(run.plan.kv_type);
+    options.type_k = types.k;
+    options.type_v = types.v;
     options.remote = run.split.remote;
     return options;
 }

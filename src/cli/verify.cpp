@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "kv/cache_bytes.h"
 #include "report/verify.h"
 #include "verify/speed.h"
 
@@ -56,10 +57,16 @@ int verify(const Arguments& arguments) {
 struct AloneArguments {
     std::string model;
     SpeedOptions options;
+    bool cache_bytes = false;
 };
 
 int measure_alone(const AloneArguments& arguments) {
-    print(speed_json(measure_speed(read_model(arguments.model), arguments.options)) + "\n");
+    const SpeedOptions& options = arguments.options;
+    if (arguments.cache_bytes)
+        print(fmt::format("{}\n", measure_cache_bytes(read_model(arguments.model), options.n_ctx,
+                                                      {options.type_k, options.type_v}, options.n_threads)));
+    else
+        print(speed_json(measure_speed(read_model(arguments.model), options)) + "\n");
     return exit_yes;
 }
 
@@ -113,6 +120,7 @@ void add_measure_alone(CommandLine& line) {
     command->add_option("--threads", options.n_threads);
     command->add_option("--type-k", options.type_k);
     command->add_option("--type-v", options.type_v);
+    command->add_flag("--cache-bytes", arguments->cache_bytes);  // print what the context takes, as `kv plan` asks
 }
 
 }  // namespace ech0

@@ -8,6 +8,7 @@
 #include "model/blueprint.h"
 #include "model/metadata.h"
 #include "model/remote_model.h"
+#include "plan/kept_kv_plan.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -74,10 +75,13 @@ ModelBasis basis_of(const Model& model, const BasisOptions& options, const Quali
     const FootprintProbe probe(model);
     for (const int64_t n_ctx : options.contexts) {
         if (n_ctx > model.n_ctx_train) continue;
-        for (const std::string& type : options.kv_types) {
+        const std::optional<KeptKvPlan> kept = options.kept_kv_plans ? kept_kv_plan(model, n_ctx) : std::nullopt;
+        for (const std::string& name : options.kv_types) {
+            const CacheTypes types = cache_types(name);
             const SessionOptions session{
-                .n_ctx = n_ctx, .n_outputs = 1, .n_threads = options.n_threads, .type_k = type, .type_v = type};
-            basis.caches.push_back({type, n_ctx, probe.of(session)});
+                .n_ctx = n_ctx, .n_outputs = 1, .n_threads = options.n_threads, .type_k = types.k, .type_v = types.v};
+            const Estimate* const loss = kept ? kept->loss_of(types) : nullptr;
+            basis.caches.push_back({name, n_ctx, probe.of(session), loss ? std::optional(*loss) : std::nullopt});
         }
     }
     return basis;
@@ -88,7 +92,10 @@ void add_this_machine(FitBasis& basis, const BasisOptions& options) {
     for (const ModelBasis& model : basis.models)
         for (const FileBasis& file : model.files)
             for (const auto& [type, bytes] : file.work.weight_bytes) types.insert(type);
-    for (const std::string& type : options.kv_types) kv_types.insert(type_by_name(type));
+    for (const std::string& name : options.kv_types) {
+        const CacheTypes cache = cache_types(name);
+        kv_types.insert({type_by_name(cache.k), type_by_name(cache.v)});
+    }
     Kernels kernels(options.n_threads);
     basis.kernels = kernels.table(types, kv_types);
     kernels.remember();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ech0/evidence.h"
 #include "ech0/machine.h"
 #include "ech0/model.h"
 #include "fit/memory.h"
@@ -36,6 +37,7 @@ struct CacheBasis {
     std::string kv_type;
     int64_t n_ctx = 0;
     Footprint footprint;
+    std::optional<Estimate> loss = {};  ///< KL from an f16 cache, nats per token, of this very file; by `kv plan`
 };
 
 struct ModelBasis {
@@ -67,6 +69,7 @@ struct BasisOptions {
     std::vector<std::string> kv_types;  ///< of K and V
     bool this_machine = false;          ///< time its kernels
     int n_threads = 0;
+    bool kept_kv_plans = false;  ///< with what `kv plan` measured of these files
 };
 
 /// @throws UsageError for a context that none of the caches has; EngineError

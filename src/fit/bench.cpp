@@ -29,19 +29,20 @@ Prediction predict(const Model& model, const SpeedOptions& o, Kernels& timed, co
         .n_ctx = o.n_ctx, .n_outputs = 1, .n_threads = o.n_threads, .type_k = o.type_k, .type_v = o.type_v};
     const Preset preset = preset_as_it_is(model);
     const Footprint footprint = FootprintProbe(model).of(session);
-    const ggml_type kv_type = type_by_name(o.type_k);
+    const CacheTypes cache{o.type_k, o.type_v};
     const TokenWork answer = work_of(model, preset.types, footprint, session, o.n_prompt + o.n_generate / 2);
     const TokenWork prompt = work_of(model, preset.types, footprint, session, o.n_prompt);
-    const KernelTable kernels = timed.table({preset.types.begin(), preset.types.end()}, {kv_type});
+    const KernelTable kernels =
+        timed.table({preset.types.begin(), preset.types.end()}, {type_by_name(cache.k), type_by_name(cache.v)});
     const Correction speed = correction(scores, "tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction reading = correction(scores, "prompt_tokens_per_s", machine, model.asked, first_speed_half_width);
     const Correction memory = correction(scores, "memory_bytes", machine, model.asked, first_memory_half_width);
     Prediction p;
-    p.plain = speed_here(kernels, {}, answer, kv_type, 1, first_speed_half_width);
-    p.plain.prompt_tokens_per_s = speed_here(kernels, {}, prompt, kv_type, 1, 0).prompt_tokens_per_s;
-    p.corrected = speed_here(kernels, {}, answer, kv_type, speed.factor, speed.half_width);
+    p.plain = speed_here(kernels, {}, answer, cache, 1, first_speed_half_width);
+    p.plain.prompt_tokens_per_s = speed_here(kernels, {}, prompt, cache, 1, 0).prompt_tokens_per_s;
+    p.corrected = speed_here(kernels, {}, answer, cache, speed.factor, speed.half_width);
     p.corrected.prompt_tokens_per_s =
-        speed_here(kernels, {}, prompt, kv_type, reading.factor, reading.half_width).prompt_tokens_per_s;
+        speed_here(kernels, {}, prompt, cache, reading.factor, reading.half_width).prompt_tokens_per_s;
     p.memory_bytes = memory_of(model, preset, footprint, true).total_bytes();
     p.memory_half_width = std::max(0.01, memory.half_width);
     return p;
@@ -52,7 +53,8 @@ Score score_of(const std::string& kind, const std::string& machine, const BenchR
     return {kind,
             machine,
             row.model,
-            fmt::format("prompt {} generate {} ctx {} cache {}", o.n_prompt, o.n_generate, o.n_ctx, o.type_k),
+            fmt::format("prompt {} generate {} ctx {} cache {}", o.n_prompt, o.n_generate, o.n_ctx,
+                        cache_name({o.type_k, o.type_v})),
             plain,
             compared.predicted.low,
             compared.predicted.high,

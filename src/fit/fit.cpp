@@ -10,6 +10,7 @@
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "fit/choice.h"
+#include "plan/kept_kv_plan.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -18,9 +19,9 @@ namespace {
 // Speed is told for a context that is half full: the average over filling it.
 constexpr double filled = 0.5;
 
-const Footprint& footprint_of(const ModelBasis& model, const std::string& kv_type, int64_t n_ctx) {
+const CacheBasis& cache_of(const ModelBasis& model, const std::string& kv_type, int64_t n_ctx) {
     for (const CacheBasis& cache : model.caches)
-        if (cache.kv_type == kv_type && cache.n_ctx == n_ctx) return cache.footprint;
+        if (cache.kv_type == kv_type && cache.n_ctx == n_ctx) return cache;
     throw UsageError(fmt::format("nothing is known of {} with {} tokens of context and a {} cache",
                                  printable(model.name), n_ctx, printable(kv_type)));
 }
@@ -52,11 +53,11 @@ std::optional<FileBasis> mix_of(const ModelBasis& model, const Footprint& footpr
 
 SpeedEstimate speed_of(const FitBasis& basis, const ModelBasis& model, const FileBasis& file,
                        const Footprint& footprint, const Machine& machine, const std::string& kv_name) {
-    const ggml_type kv_type = type_by_name(kv_name);
-    const TokenWork work = with_cache(file.work, footprint, filled, type_bits(kv_type), model.heads_per_kv_head);
+    const CacheTypes cache = cache_types(kv_name);
+    const TokenWork work = with_cache(file.work, footprint, filled, cache_bits(cache), model.heads_per_kv_head);
     if (!machine.is_this || !basis.kernels) return speed_described(machine, basis.described, work);
     const bool known = file.preset == "as it is";
-    return speed_here(*basis.kernels, machine, work, kv_type, known ? model.speed_as_it_is.factor : 1,
+    return speed_here(*basis.kernels, machine, work, cache, known ? model.speed_as_it_is.factor : 1,
                       known ? model.speed_as_it_is.half_width : first_speed_half_width);
 }
 
@@ -78,12 +79,15 @@ FitOption option_of(const FitBasis& basis, const ModelBasis& model, const FileBa
     option.n_params = model.n_params;
     option.file_bytes = file.file_bytes;
     option.bits_per_weight = file.bits_per_weight;
-    const Footprint& footprint = footprint_of(model, option.kv_type, conditions.n_ctx);
+    const CacheBasis& cache = cache_of(model, option.kv_type, conditions.n_ctx);
+    const Footprint& footprint = cache.footprint;
+    option.kv_loss = cache.loss;
+    option.kv_grade = file.preset == "as it is" ? Grade::measured : Grade::predicted;
     option.memory = memory_of(file.memory, footprint, conditions.machine.backend == "CPU");
     option.fits = option.memory.total_bytes() <= conditions.machine.model_budget_bytes;
     option.speed = speed_of(basis, model, file, footprint, conditions.machine, option.kv_type);
     option.quality = file.quality;
-    option.loss = file.quality.kl_divergence + model.level;
+    option.loss = file.quality.kl_divergence + (cache.loss ? cache.loss->mean : 0) + model.level;
     option.command = command_of(model, file);
     return option;
 }
@@ -165,6 +169,16 @@ void check_context(const Model& model, int64_t n_ctx) {
                         printable(model.asked), n_ctx, model.n_ctx_train, model.n_ctx_train));
 }
 
+std::vector<std::string> usual_kv_types(const std::vector<Model>& models, int64_t n_ctx) {
+    std::vector<std::string> types = FitConditions{}.kv_types;
+    if (models.size() != 1) return types;
+    const std::optional<KeptKvPlan> kept = kept_kv_plan(models.front(), n_ctx);
+    if (!kept || !kept->chosen) return types;
+    const std::string chosen = cache_name(*kept->chosen);
+    if (std::find(types.begin(), types.end(), chosen) == types.end()) types.push_back(chosen);
+    return types;
+}
+
 Fit decide(const FitBasis& basis, const FitConditions& conditions) {
     const Machine& machine = conditions.machine;
     if (machine.model_budget_bytes <= 0)
@@ -176,7 +190,7 @@ Fit decide(const FitBasis& basis, const FitConditions& conditions) {
     for (const ModelBasis& model : basis.models) {
         for (size_t kv = 0; kv < conditions.kv_types.size(); kv++) {
             std::vector<FileBasis> files = model.files;
-            const Footprint& footprint = footprint_of(model, conditions.kv_types[kv], conditions.n_ctx);
+            const Footprint& footprint = cache_of(model, conditions.kv_types[kv], conditions.n_ctx).footprint;
             if (const std::optional<FileBasis> mix = mix_of(model, footprint, machine)) files.push_back(*mix);
             for (const FileBasis& file : files) result.options.push_back(option_of(basis, model, file, conditions, kv));
         }
@@ -196,7 +210,8 @@ Fit fit(const FitOptions& options) {
                                     .contexts = {options.n_ctx},
                                     .kv_types = options.kv_types,
                                     .this_machine = options.machine.is_this,
-                                    .n_threads = options.n_threads}),
+                                    .n_threads = options.n_threads,
+                                    .kept_kv_plans = true}),
                         options);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return result;

@@ -46,7 +46,9 @@ struct FitOption {
     bool fits = false;
     SpeedEstimate speed;
     Quality quality;
-    double loss = 0;  ///< what options are compared by: see choice.h
+    std::optional<Estimate> kv_loss;   ///< what the cache costs: KL from an f16 one, nats per token; not known: none
+    Grade kv_grade = Grade::measured;  ///< measured of this file, or predicted: of the one that it would be made of
+    double loss = 0;                   ///< what options are compared by: see choice.h
     bool on_front = false;
     std::string command;  ///< that makes the file
 };
@@ -68,6 +70,9 @@ struct Fit {
 
 /// @throws UsageError naming the longest context that the model was trained on, if this one is longer
 void check_context(const Model& model, int64_t n_ctx);
+
+/// Types of cache to consider where nobody named any: f16, q8_0, and for one model what its kept plan chose.
+std::vector<std::string> usual_kv_types(const std::vector<Model>& models, int64_t n_ctx);
 
 /// @throws UsageError for an unknown model, a context that a model can't have, or no memory at all
 Fit fit(const FitOptions& options);

@@ -20,7 +20,8 @@ struct RunWish {
 
 struct RunPlan {
     int64_t n_ctx = 0;
-    std::string kv_type;  ///< of K and V
+    std::string kv_type;  ///< as cache_types reads it: "f16", "q8_0/q5_1"
+    std::string kv_loss;  ///< in words, what a kept plan says of it; empty if nothing is known
     bool mapped = false;  ///< the weights don't fit: they stay in the file and are read as they are needed
     MemoryParts memory;
     int64_t budget_bytes = 0;
@@ -28,7 +29,8 @@ struct RunPlan {
 };
 
 /// The context is 4096 tokens (what the model was trained on, if that is less) or the one asked for; the cache is f16,
-/// or q8_0 where only that fits. Where neither does, the context is halved down to 1024 tokens, unless it was asked
+/// or the closest that fits of those that a kept plan (`kv plan`) found close enough; without such a plan q8_0 where
+/// only that fits. Where none does, the context is halved down to 1024 tokens, unless it was asked
 /// for.
 /// @throws EngineError if the engine refuses the model, or the type of cache; UsageError for a context out of range
 RunPlan plan_run(const Model& model, const Machine& machine, const RunWish& wish);

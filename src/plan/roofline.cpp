@@ -122,19 +122,21 @@ TokenWork with_cache(TokenWork work, const Footprint& footprint, double filled, 
 TokenWork work_of(const Model& model, std::span<const ggml_type> types, const Footprint& footprint,
                   const SessionOptions& session, int64_t n_past) {
     const double filled = session.n_ctx > 0 ? static_cast<double>(n_past) / static_cast<double>(session.n_ctx) : 0;
-    const double kv_bits = (type_bits(type_by_name(session.type_k)) + type_bits(type_by_name(session.type_v))) / 2;
+    const double kv_bits = cache_bits({session.type_k, session.type_v});
     return with_cache(weight_work(model, types), footprint, filled, kv_bits, heads_per_kv_head(model));
 }
 
-SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
-                         double correction, double half_width) {
+SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work,
+                         const CacheTypes& cache, double correction, double half_width) {
     double token_s = static_cast<double>(work.n_nodes) * kernels.overhead_s_per_node, prompt_s = 0;
     for (const auto& [type, bytes] : work.weight_bytes)
         if (bytes > 0) token_s += static_cast<double>(bytes) / kernels.speeds.at(type).read_bytes_per_s;
     for (const auto& [type, n] : work.n_weights)
         if (n > 0) prompt_s += 2.0 * static_cast<double>(n) / kernels.speeds.at(type).flops_per_s;
     if (work.attention_flops > 0) {
-        const double attention_s = work.attention_flops / kernels.attention_flops_per_s.at(kv_type);
+        // Half of it is keys, half values.
+        const double attention_s = work.attention_flops / 2 / kernels.attention_flops_per_s.at(type_by_name(cache.k)) +
+                                   work.attention_flops / 2 / kernels.attention_flops_per_s.at(type_by_name(cache.v));
         token_s += attention_s;
         prompt_s += attention_s / 2;  // a prompt meets on average half of what it will have read
     }

@@ -16,6 +16,7 @@
 #include "ech0/machine.h"
 #include "ech0/model.h"
 #include "machine/kernels.h"
+#include "runtime/cache_types.h"
 #include "runtime/footprint.h"
 
 namespace ech0 {
@@ -64,10 +65,10 @@ struct SpeedEstimate {
 };
 
 /// On this machine. The table has every type of `work`.
-/// @param kv_type  of the cache
+/// @param cache  its types
 /// @param correction  measured over predicted, so far on this machine; half_width of what that leaves open
-SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work, ggml_type kv_type,
-                         double correction, double half_width);
+SpeedEstimate speed_here(const KernelTable& kernels, const Machine& machine, const TokenWork& work,
+                         const CacheTypes& cache, double correction, double half_width);
 
 /// On a machine that is described, by what was published for it, or else for others with its backend.
 SpeedEstimate speed_described(const Machine& machine, std::span<const Machine> others, const TokenWork& work);

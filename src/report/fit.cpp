@@ -85,23 +85,38 @@ const char* mark_of(Grade grade, const Look& look) {
     return "?";
 }
 
+bool knows_caches(const Fit& fit) {
+    return std::any_of(fit.options.begin(), fit.options.end(),
+                       [](const FitOption& o) { return o.kv_loss.has_value(); });
+}
+
+std::string kv_text(const FitOption& o) {
+    if (!o.kv_loss) return "not known";
+    return o.kv_loss->mean > 0 ? nats_text(o.kv_loss->mean) : "0";
+}
+
 Table wide_table(const Fit& fit, const std::vector<size_t>& shown, const Look& look) {
     using Align = Table::Align;
-    Table table({{""},
-                 {"option"},
-                 {"file", Align::right},
-                 {"bits", Align::right},
-                 {"memory", Align::right},
-                 {"of it"},
-                 {"tokens/s"},
-                 {"KL from original"},
-                 {"known by"}});
+    std::vector<Table::Column> columns = {
+        {""},      {"option"},   {"file", Align::right}, {"bits", Align::right}, {"memory", Align::right},
+        {"of it"}, {"tokens/s"}, {"KL from original"}};
+    const bool with_caches = knows_caches(fit);
+    if (with_caches) columns.push_back({"cache", Align::right});
+    columns.push_back({"known by"});
+    Table table(columns);
     for (const size_t i : shown) {
         const FitOption& o = fit.options[i];
-        table.add({mark(fit, i), o.name, format_disk(o.file_bytes), fmt::format("{:.2f}", o.bits_per_weight),
-                   format_memory(o.memory.total_bytes()), memory_bar(fit, o, look), speed_text(o.speed.tokens_per_s),
-                   quality_text(o.quality), std::string(grade_name(o.quality.grade))},
-                  tone_of(fit, i));
+        std::vector<std::string> cells = {mark(fit, i),
+                                          o.name,
+                                          format_disk(o.file_bytes),
+                                          fmt::format("{:.2f}", o.bits_per_weight),
+                                          format_memory(o.memory.total_bytes()),
+                                          memory_bar(fit, o, look),
+                                          speed_text(o.speed.tokens_per_s),
+                                          quality_text(o.quality)};
+        if (with_caches) cells.push_back(kv_text(o));
+        cells.emplace_back(grade_name(o.quality.grade));
+        table.add(cells, tone_of(fit, i));
     }
     return table;
 }
@@ -175,6 +190,14 @@ Json interval_json(const Interval& interval) {
     return {{"value", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
+Json kv_json(const FitOption& o) {
+    if (!o.kv_loss) return nullptr;
+    return {{"kl_divergence", o.kv_loss->mean},
+            {"low", o.kv_loss->low},
+            {"high", o.kv_loss->high},
+            {"grade", grade_name(o.kv_grade)}};
+}
+
 Json option_json(const FitOption& o) {
     Json quality = {{"kl_divergence", o.quality.kl_divergence}, {"low", o.quality.low}, {"high", o.quality.high}};
     if (o.quality.perplexity > 0) quality["perplexity"] = o.quality.perplexity;
@@ -202,6 +225,7 @@ Json option_json(const FitOption& o) {
             {"quality", quality},
             {"grade", grade_name(o.quality.grade)},
             {"source", o.quality.source},
+            {"kv_loss", kv_json(o)},
             {"loss", o.loss},
             {"on_front", o.on_front},
             {"command", o.command}};
@@ -243,6 +267,11 @@ FitOption read_option(const Json& json) {
     json.at("fits").get_to(o.fits);
     o.speed = read_speed(json);
     o.quality = read_quality(json);
+    if (json.contains("kv_loss") && !json.at("kv_loss").is_null()) {  // runs of older versions have none
+        const Json& kv = json.at("kv_loss");
+        o.kv_loss = Estimate{kv.at("kl_divergence"), kv.at("low"), kv.at("high")};
+        o.kv_grade = grade_by_name(kv.at("grade").get<std::string>());
+    }
     json.at("loss").get_to(o.loss);
     json.at("on_front").get_to(o.on_front);
     json.at("command").get_to(o.command);
@@ -285,7 +314,11 @@ std::string fit_text(const Fit& fit, bool all, const Look& look) {
         fit.n_ctx);
     text += options_text(fit, all, look);
     if (!look.markdown) text += options_scatter(fit, look);
-    text += "\nWhat a q8_0 or q4_0 cache costs in quality is not counted.\n";
+    text += knows_caches(fit)
+                ? "\nWhat a cache costs (nats per token from an f16 one) was measured here of this file, by 'ech0 kv "
+                  "plan', and is counted.\n"
+                : "\nWhat a q8_0 or q4_0 cache costs in quality is not counted; 'ech0 kv plan MODEL' "
+                  "measures it.\n";
     if (!fit.comparison.empty()) text += "\n" + fit.comparison + "\n";
     if (!fit.recommended) return text + fmt::format("\nNo: {}.\n", fit.why);
     const FitOption& chosen = fit.options[*fit.recommended];

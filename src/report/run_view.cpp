@@ -12,6 +12,7 @@
 #include "report/doctor.h"
 #include "report/fit.h"
 #include "report/inspect.h"
+#include "report/kv_plan.h"
 #include "report/machine.h"
 #include "report/optimize.h"
 #include "report/prune.h"
@@ -87,6 +88,8 @@ const std::map<std::string, View, std::less<>>& views() {
         {"ech0.fit/1", [](const Json& run, const Look& look) { return fit_text(fit_from_json(run), false, look); }},
         {"ech0.inspect/1",
          [](const Json& run, const Look& look) { return inspect_text(model_from_json(run), false, look); }},
+        {"ech0.kv.plan/1",
+         [](const Json& run, const Look& look) { return kv_plan_text(kv_plan_from_json(run), true, look); }},
         {"ech0.optimize/1", optimize_view},
         {"ech0.prune/1", prune_view},
         {"ech0.verify/1",

@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "ech0/error.h"
+#include "runtime/cache_types.h"
 #include "runtime/engine.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): macOS declares it nowhere
@@ -80,11 +81,12 @@ std::vector<std::string> server_arguments(const Model& model, const RunPlan& pla
     };
     add({"--alias", options.alias});
     add({"--host", options.host, "--port", std::to_string(options.port)});
-    add({"--ctx-size", std::to_string(plan.n_ctx), "--cache-type-k", plan.kv_type, "--cache-type-v", plan.kv_type});
+    const CacheTypes types = cache_types(plan.kv_type);
+    add({"--ctx-size", std::to_string(plan.n_ctx), "--cache-type-k", types.k, "--cache-type-v", types.v});
     add({"--parallel", std::to_string(options.n_parallel), "--kv-unified"});
     add({"--threads", std::to_string(n_threads)});
     add({"--load-mode", plan.mapped ? "mmap" : "none"});
-    add({"--fit", "off", "--offline"});      // the plan decides, and nothing is fetched
+    add({"--fit", "off", "--offline"});    // the plan decides, and nothing is fetched
     add({"--cors-origins", "localhost"});  // else any page that a browser shows could read the answers
     if (!options.remote.empty()) add_remote(arguments, options.remote);
     if (options.embeddings) add({"--embeddings", "--pooling", "mean"});

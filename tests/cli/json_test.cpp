@@ -165,6 +165,29 @@ TEST_CASE("fit and bench print what docs/json.md says, and then doctor has score
     CHECK(json_of({"doctor", "--json"}, folder.path())["scores"].size() == 3);
 }
 
+TEST_CASE("kv plan prints what docs/json.md says, and fit then what a cache loses") {
+    const TemporaryFolder folder;
+    TinyModel tiny;
+    tiny.n_embd_head = 32;  // which blocks of 32 divide
+    tiny.n_ctx_train = 512;
+    tiny.type = GGML_TYPE_F16;
+    write_tiny_model(tiny, folder / "m.gguf");
+    const json plan = json_of({"kv", "plan", "m.gguf", "--ctx", "256", "--k", "q8_0,q4_0", "--v", "q8_0", "--texts",
+                               "1", "--max-kl", "1", "--threads", "1", "--json"},
+                              folder.path());
+    CHECK(faults_of(plan, {"refused"}) == none);
+    CHECK(plan["pairs"].size() == 6);
+    CHECK(plan["chosen"].is_string());
+    const json fit = json_of({"fit", "m.gguf", "--ctx", "256", "--threads", "1", "--json"}, folder.path());
+    CHECK(faults_of(fit, {"perplexity", "refused"}) == none);
+    std::set<std::string> types;
+    for (const json& option : fit["options"]) {
+        types.insert(option["kv_type"].get<std::string>());
+        CHECK(option["kv_loss"].is_object());
+    }
+    CHECK(types.contains(plan["chosen"].get<std::string>()));
+}
+
 TEST_CASE("models and models rm print what docs/json.md says") {
     const EmptyHome home;
     put_model(home / "cache/models/hf/Org/Tiny/m.gguf");
