@@ -8,6 +8,10 @@ namespace ech0 {
 void add_kv(CommandLine& line);
 
 // Its commands, each in a file of its own.
+void add_kv_info(CommandLine& line, CLI::App* kv);
+void add_kv_pack(CommandLine& line, CLI::App* kv);
 void add_kv_plan(CommandLine& line, CLI::App* kv);
+void add_kv_profile(CommandLine& line, CLI::App* kv);
+void add_kv_unpack(CommandLine& line, CLI::App* kv);
 
 }  // namespace ech0

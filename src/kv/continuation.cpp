@@ -36,7 +36,8 @@ Continuation::Continuation(Session& session, const KvState& state, std::span<con
     : state_(state),
       name_(name),
       n_threads_(n_threads),
-      first_(new_line(session)),
+      again_(static_cast<int64_t>(state.tokens.size()) == state.n_cells()),
+      first_(again_ ? state.tokens.back() : new_line(session)),
       replay_(session, state.n_cells() + n_path, type_of(state, name), n_threads) {
     restore(bytes);
     write_path();
@@ -50,6 +51,7 @@ Continuation::Continuation(Session& session, const KvState& state, std::span<con
 void Continuation::restore(std::span<const uint8_t> bytes) {
     const std::string buffer = as_buffer(state_, bytes, name_);
     replay_.restore({reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size()});
+    if (again_) replay_.forget_from(state_.n_cells() - 1);
 }
 
 void Continuation::write_path() {

@@ -14,12 +14,13 @@ namespace ech0 {
 
 /// How a model reads on from a cache, to be compared with how it reads on from one that is not quite the same. The text
 /// that follows a cache is not known, so the model writes it itself: 256 tokens drawn from its own distribution
-/// (temperature 1, a fixed seed), beginning with a new line, and the 64 that it would choose greedily.
+/// (temperature 1, a fixed seed), and the 64 that it would choose greedily. It begins with the cache's last token, read
+/// once more; with a new line where the file does not tell its tokens one by one.
 class Continuation {
 public:
     /// Run the model on from the original cache.
     /// @param session  whose model the cache is of; must outlive this
-    /// @param type  of the cache, both of K and V; @param bytes  the whole state
+    /// @param state  must outlive this too; @param bytes  all of it
     /// @throws UsageError if it has several sequences, or K and V of different types
     Continuation(Session& session, const KvState& state, std::span<const uint8_t> bytes, std::string_view name,
                  int n_threads);
@@ -35,7 +36,8 @@ private:
     const KvState& state_;
     std::string name_;
     int n_threads_;
-    int32_t first_ = 0;
+    bool again_;         ///< the last token is read once more
+    int32_t first_ = 0;  ///< what is read first
     Replay replay_;
     std::vector<int32_t> path_, greedy_;  ///< path_ begins with first_
     std::vector<float> logits_;           ///< of path_, [n, n_vocab]

@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view magic =
     "\x89"
     "EKV\r\n\x1a\n";  // as PNG's: shows what changed bytes on the way
+constexpr std::string_view unfinished("\0\0\0\0\0\0\0\0", 8);
 constexpr uint32_t version = 1;
 constexpr size_t head_bytes = 64, check_bytes = 16;
 constexpr uint32_t most_text_bytes = uint32_t{1} << 28;  // of a frame: 20 million tokens
@@ -248,7 +249,7 @@ std::string written(const Head& head) {
 
 Head read_head(std::string_view file) {
     if (!file.starts_with(magic)) {
-        throw FormatError(file.size() >= magic.size() && file.substr(0, magic.size()) == std::string(magic.size(), '\0')
+        throw FormatError(file.starts_with(unfinished)
                               ? "an .ekv that was not finished: pack it again"
                               : "no .ekv: it does not begin as one");
     }
@@ -299,6 +300,11 @@ void EkvWriter::finish(Ekv& ekv) {
     file_.write_at(0, first.data(), first.size());
     file_.commit();
     ekv.file_bytes = file_.size_bytes();
+}
+
+bool is_ekv(std::span<const uint8_t> bytes) {
+    const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return file.starts_with(magic) || file.starts_with(unfinished);
 }
 
 Ekv read_ekv(std::span<const uint8_t> bytes, std::string_view name) try {

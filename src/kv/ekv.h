@@ -78,6 +78,9 @@ private:
     std::vector<EkvBlock> blocks_;
 };
 
+/// Does it begin as an .ekv does? One that was not finished begins with zeros and counts too.
+bool is_ekv(std::span<const uint8_t> file);
+
 /// The index of an .ekv. It is hostile until shown otherwise.
 /// @throws FormatError naming what is wrong: no .ekv, another version, cut off, damaged
 Ekv read_ekv(std::span<const uint8_t> file, std::string_view name);

@@ -287,6 +287,7 @@ Ekv pack_state(std::span<const uint8_t> bytes, std::string_view name, const std:
         ekv.content_sha256 = sha256(text_of(bytes));
         add_rows(writer, bytes, row_blocks(state), options);
     }
+    if (options.before_naming) options.before_naming();
     writer.finish(ekv);
     return ekv;
 }
@@ -300,6 +301,7 @@ Ekv pack_plain_rows(std::span<const uint8_t> bytes, int32_t type, int64_t n_colu
     ekv.n_columns = n_columns;
     EkvWriter writer(target);
     add_rows(writer, bytes, blocks, options);
+    if (options.before_naming) options.before_naming();
     writer.finish(ekv);
     return ekv;
 }

@@ -1,25 +1,16 @@
 #include "report/models.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "ech0/units.h"
 #include "report/table.h"
+#include "report/utc_time.h"
 
 namespace ech0 {
 namespace {
-
-// ISO 8601, in UTC: the same text wherever the list is read.
-std::string time_text(int64_t seconds, const char* format) {
-    const std::time_t time = static_cast<std::time_t>(seconds);
-    std::tm parts = {};
-    char text[32];
-    if (gmtime_r(&time, &parts) == nullptr || std::strftime(text, sizeof text, format, &parts) == 0) return "";
-    return text;
-}
 
 Json to_json(const ListedModel& model) {
     const auto known = [&](const auto& value) { return model.architecture.empty() ? Json(nullptr) : Json(value); };
@@ -32,7 +23,7 @@ Json to_json(const ListedModel& model) {
             {"type", known(model.type)},
             {"n_params", known(model.n_params)},
             {"modified", model.stored.modified_s == 0 ? Json(nullptr)
-                                                      : Json(time_text(model.stored.modified_s, "%Y-%m-%dT%H:%M:%SZ"))},
+                                                      : Json(utc_time_text(model.stored.modified_s))},
             {"files", files},
             {"problem", model.stored.problem.empty() ? Json(nullptr) : Json(model.stored.problem)}};
 }
@@ -51,7 +42,7 @@ std::string models_text(const std::vector<ListedModel>& models) {
             continue;
         }
         table.add({name, format_disk(stored.size_bytes), printable(model.architecture), model.type, stored.store,
-                   time_text(stored.modified_s, "%Y-%m-%d")});
+                   utc_time_text(stored.modified_s, "%Y-%m-%d")});
     }
     const bool any = std::any_of(models.begin(), models.end(), [](const auto& m) { return m.stored.problem.empty(); });
     std::string text = any ? table.text() : "No model in any store. Next: ech0 models pull hf:ORG/REPO:FILE\n";
