@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "ech0/calibration.h"
+#include "kv/pack.h"
+#include "support/engine_state.h"
 #include "support/tiny_model.h"
 #include "voice/wav.h"
 
@@ -47,16 +49,39 @@ void write_texts(const std::filesystem::path& folder) {
         "You \"are\" kind."s);
 }
 
+// Small states of all layouts, and the .ekv of each.
+void write_states(const std::filesystem::path& folder) {
+    EngineStateOptions plain, transposed, quantized, windows;
+    transposed.flash_attention = false;
+    quantized.model.n_embd_head = 64;
+    quantized.type_k = quantized.type_v = GGML_TYPE_Q8_0;
+    windows.model.architecture = "gemma3";
+    for (EngineStateOptions* options : {&plain, &transposed, &quantized, &windows}) {
+        options->n_tokens = 4;
+        const EngineState state = make_engine_state(*options);
+        const std::string name = options->model.architecture +
+                                 std::to_string(options->type_k) + (options->flash_attention ? "" : "t");
+        write_file(folder / "kv_state" / (name + ".session"), state.session);
+        write_file(folder / "kv_state" / (name + ".buffer"), state.buffer);
+        const std::span bytes(reinterpret_cast<const uint8_t*>(state.sequence.data()), state.sequence.size());
+        pack_state(bytes, name, folder / "ekv" / name, {});
+    }
+    const std::string rows(400, 'a');
+    pack_plain_rows({reinterpret_cast<const uint8_t*>(rows.data()), rows.size()}, GGML_TYPE_F16, 20,
+                    folder / "ekv" / "rows", {});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc != 2) return std::fputs("usage: fuzz_seeds FOLDER\n", stderr), 2;
     const std::filesystem::path folder = argv[1];
-    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json", "wav"})
+    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json", "wav", "ekv", "kv_state"})
         std::filesystem::create_directories(folder / name);
     write_models(folder / "gguf");
     write_importance(folder / "imatrix");
     write_texts(folder);
+    write_states(folder);
     write_wav(folder / "wav" / "mono.wav", {8000, {0, 0.5F, -0.5F, 1}});
     return 0;
 }

@@ -151,18 +151,19 @@ int kv_pack(const Arguments& arguments) {
 
 void add_kv_pack(CommandLine& line, CLI::App* kv) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command = add_command(
-        line, kv, "pack", "a state of llama.cpp (session, sequence, slot) as a small .ekv",
-        "  ech0 kv pack session.bin                                    without loss, to session.bin.ekv\n"
-        "  ech0 kv pack slot.bin --model model.gguf --kl 0.01          as small as that divergence allows\n"
-        "  ech0 kv pack slot.bin --model model.gguf --ratio 8          an eighth, and what that costs",
-        [arguments] { return kv_pack(*arguments); });
+    CLI::App* const command =
+        add_command(line, kv, "pack", "a state of llama.cpp (session, sequence, slot) as a small .ekv",
+                    "  ech0 kv pack session.bin                                    without loss, to session.bin.ekv\n"
+                    "  ech0 kv pack slot.bin --model model.gguf --kl 0.01          as small as that divergence allows\n"
+                    "  ech0 kv pack slot.bin --model model.gguf --ratio 8          an eighth, and what that costs",
+                    [arguments] { return kv_pack(*arguments); });
     command->add_option("STATE", arguments->file, "what llama.cpp saved")->required();
     command->add_option("-o,--output", arguments->out, "file to write (default: STATE.ekv)")->type_name("FILE");
     command->add_option("--model", arguments->model, "the model it is of: checked, noted, and needed for a loss")
         ->type_name("MODEL");
-    CLI::Option* const kl = command->add_option("--kl", arguments->kl,
-                                                "with loss: at most this KL divergence of what is read on, nats per token")
+    CLI::Option* const kl = command
+                                ->add_option("--kl", arguments->kl,
+                                             "with loss: at most this KL divergence of what is read on, nats per token")
                                 ->type_name("NATS")
                                 ->check(CLI::PositiveNumber);
     command->add_option("--ratio", arguments->ratio, "with loss: at most 1/R of the bytes")

@@ -36,7 +36,16 @@ void add_kv_profile(CommandLine& line, CLI::App* kv) {
         "  ech0 kv profile model.gguf          once for each model; pack --kl and --ratio make it themselves",
         [arguments] { return kv_profile(*arguments); });
     add_model(command, arguments->model);
-    command->add_flag("--anew", arguments->anew, "make it even if there is one: what was packed with it stays unreadable");
+    command->add_option("--ctx", arguments->options.n_ctx, "tokens of each piece of text")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(int64_t{128}, int64_t{1} << 20));
+    command->add_option("--chunks", arguments->options.n_chunks, "pieces of text to learn from")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(int64_t{2}, int64_t{10000}));
+    command->add_flag("--anew", arguments->anew,
+                      "make it even if there is one: what was packed with it stays unreadable");
     add_threads(command, arguments->options.n_threads);
     add_json(command, arguments->json);
 }

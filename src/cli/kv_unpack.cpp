@@ -36,9 +36,10 @@ KvProfile find_profile(const Ekv& ekv, const Arguments& arguments) {
     const std::filesystem::path file =
         arguments.profile.empty() ? kept_profile_file(ekv.model_sha256) : std::filesystem::path(arguments.profile);
     if (!std::filesystem::exists(file))
-        throw UsageError(fmt::format("{} was packed with loss and needs the KV profile of {} it was packed with ({}), "
-                                     "which is not here; copy it from where it was packed and name it with --profile",
-                                     printable(arguments.file), printable(ekv.model_name), printable(file.string())));
+        throw UsageError(
+            fmt::format("{} was packed with loss and needs the KV profile of {} it was packed with ({}), "
+                        "which is not here; copy it from where it was packed and name it with --profile",
+                        printable(arguments.file), printable(ekv.model_name), printable(file.string())));
     const std::string bytes = read_file(file);
     if (sha256(bytes) != ekv.loss->profile_sha256)
         throw UsageError(fmt::format("{} is another KV profile than {} was packed with: name that one with --profile",

@@ -78,8 +78,10 @@ KvDivergence Continuation::compare(std::span<const uint8_t> bytes) {
     KvDivergence found;
     restore(bytes);
     const std::span<const float> logits = replay_.read_on(std::span(path_).first(n_path));
-    for (const Score& score : ech0::compare(logits_, logits, std::span(path_).subspan(1), n_threads_))
+    for (const Score& score : ech0::compare(logits_, logits, std::span(path_).subspan(1), n_threads_)) {
         found.kl_divergence += score.kl_divergence / n_path;
+        found.n_same_top1 += score.same_top1 ? 1 : 0;
+    }
     found.n_tokens = n_path;
     restore(bytes);
     const std::vector<int32_t> now = favourites();

@@ -150,7 +150,7 @@ void put_loss(Out& out, const std::optional<EkvLoss>& loss) {
     out.number(loss->step);
     out.hash(loss->profile_sha256);
     out.number(loss->kl_divergence);
-    for (const int64_t n : {loss->n_measured, loss->n_greedy_equal, loss->n_greedy}) out.number(n);
+    for (const int64_t n : {loss->n_measured, loss->n_same_top1, loss->n_greedy_equal, loss->n_greedy}) out.number(n);
 }
 
 std::optional<EkvLoss> get_loss(In& in) {
@@ -159,7 +159,8 @@ std::optional<EkvLoss> get_loss(In& in) {
     loss.step = in.number<int32_t>();
     loss.profile_sha256 = in.hash();
     loss.kl_divergence = in.number<double>();
-    for (int64_t* n : {&loss.n_measured, &loss.n_greedy_equal, &loss.n_greedy}) *n = in.number<int64_t>();
+    for (int64_t* n : {&loss.n_measured, &loss.n_same_top1, &loss.n_greedy_equal, &loss.n_greedy})
+        *n = in.number<int64_t>();
     return loss;
 }
 
@@ -249,9 +250,8 @@ std::string written(const Head& head) {
 
 Head read_head(std::string_view file) {
     if (!file.starts_with(magic)) {
-        throw FormatError(file.starts_with(unfinished)
-                              ? "an .ekv that was not finished: pack it again"
-                              : "no .ekv: it does not begin as one");
+        throw FormatError(file.starts_with(unfinished) ? "an .ekv that was not finished: pack it again"
+                                                       : "no .ekv: it does not begin as one");
     }
     if (file.size() < head_bytes) throw FormatError(fmt::format("an .ekv of {} bytes: it is cut off", file.size()));
     In in(file.substr(magic.size(), head_bytes - magic.size()));

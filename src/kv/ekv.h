@@ -35,7 +35,8 @@ struct EkvLoss {
     std::string profile_sha256;   ///< of the profile it was packed with, which unpacking needs
     double kl_divergence = -1;    ///< of reading on, nats per token; negative: not measured
     int64_t n_measured = 0;       ///< tokens of that
-    int64_t n_greedy_equal = -1;  ///< favourites that are the same, of n_greedy
+    int64_t n_same_top1 = 0;      ///< of these, where both favour the same
+    int64_t n_greedy_equal = -1;  ///< tokens of two greedy answers that are the same, of n_greedy
     int64_t n_greedy = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "kv/kept_profile.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "base/file.h"
 #include "base/paths.h"
@@ -20,7 +20,9 @@ KeptProfile kv_profile_of(const Model& model, const KvProfileOptions& options, b
         kept.profile = parse_kv_profile(kept.bytes, kept.file.string());
         return kept;
     }
-    kept.profile = calibrate_kv_profile(model, embedded_calibration_text(), options, progress);
+    KvProfileOptions within = options;
+    within.n_ctx = std::min(options.n_ctx, model.n_ctx_train);
+    kept.profile = calibrate_kv_profile(model, embedded_calibration_text(), within, progress);
     kept.bytes = serialized(kept.profile);
     kept.made_now = true;
     std::filesystem::create_directories(kept.file.parent_path());

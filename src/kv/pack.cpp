@@ -119,6 +119,7 @@ void add_lossy(EkvWriter& writer, Ekv& ekv, const KvState& state, std::span<cons
         const KvDivergence found = wish.measure(bytes_of(other));
         ekv.loss->kl_divergence = found.kl_divergence;
         ekv.loss->n_measured = found.n_tokens;
+        ekv.loss->n_same_top1 = found.n_same_top1;
         ekv.loss->n_greedy_equal = found.n_greedy_equal;
         ekv.loss->n_greedy = found.n_greedy;
     }

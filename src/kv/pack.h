@@ -18,6 +18,7 @@ namespace ech0 {
 struct KvDivergence {
     double kl_divergence = 0;  ///< mean, nats per token
     int64_t n_tokens = 0;      ///< of that mean
+    int64_t n_same_top1 = 0;   ///< of these, where both favour the same
     int64_t n_greedy_equal = 0, n_greedy = 0;
 };
 

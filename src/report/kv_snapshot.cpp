@@ -26,11 +26,13 @@ std::string codec_name(EkvCodec codec) {
     return codec == EkvCodec::profile ? "profile" : std::string(row_codec_name(static_cast<RowCodec>(codec)));
 }
 
-/// "KL divergence 0.00412 over 256 tokens, 63 of 64 greedy tokens the same".
+/// Two lines: what is lost of the distribution, and what of answers.
 std::string loss_text(const EkvLoss& loss) {
     if (loss.kl_divergence < 0) return "not measured; --model and --kl would";
-    return fmt::format("KL divergence {:.5f} over {} tokens of the model's own, {} of {} greedy tokens the same",
-                       loss.kl_divergence, loss.n_measured, loss.n_greedy_equal, loss.n_greedy);
+    return fmt::format(
+        "KL divergence {:.5f} over {} tokens that the model wrote, its favourite the same at {}; "
+        "a greedy answer has {} of {} tokens the same",
+        loss.kl_divergence, loss.n_measured, loss.n_same_top1, loss.n_greedy_equal, loss.n_greedy);
 }
 
 void add_loss(const std::optional<EkvLoss>& loss, Json& json) {
@@ -38,10 +40,14 @@ void add_loss(const std::optional<EkvLoss>& loss, Json& json) {
     json["lossless"] = !loss;
     json["kl_divergence"] = loss ? (measured ? Json(loss->kl_divergence) : Json(nullptr)) : Json(0);
     json["n_measured"] = loss ? loss->n_measured : 0;
-    json["greedy_agreement"] = loss ? (measured ? Json(static_cast<double>(loss->n_greedy_equal) /
-                                                       static_cast<double>(loss->n_greedy))
-                                                : Json(nullptr))
-                                    : Json(1);
+    json["top1_agreement"] =
+        loss ? (measured ? Json(static_cast<double>(loss->n_same_top1) / static_cast<double>(loss->n_measured))
+                         : Json(nullptr))
+             : Json(1);
+    json["greedy_agreement"] =
+        loss ? (measured ? Json(static_cast<double>(loss->n_greedy_equal) / static_cast<double>(loss->n_greedy))
+                         : Json(nullptr))
+             : Json(1);
     json["profile_sha256"] = loss ? Json(loss->profile_sha256) : Json(nullptr);
 }
 
@@ -73,32 +79,33 @@ int64_t n_streams(const KvState& state) {
 }
 
 void add_state_facts(const KvState& state, Facts& facts) {
-    facts.emplace_back("holds", fmt::format("a {} of llama.cpp (version {}){}", kv_state_kind_name(state.kind),
-                                            state.version,
-                                            state.architecture.empty() ? "" : ", " + printable(state.architecture)));
-    facts.emplace_back("cache", fmt::format("{} cells, {} layers of {} in {} cache{} and {} stream{}", state.n_cells(),
-                                            n_layers(state), types_text(state), state.caches.size(),
-                                            state.caches.size() == 1 ? "" : "s", n_streams(state),
-                                            n_streams(state) == 1 ? "" : "s"));
+    facts.emplace_back("holds",
+                       fmt::format("a {} of llama.cpp (version {}){}", kv_state_kind_name(state.kind), state.version,
+                                   state.architecture.empty() ? "" : ", " + printable(state.architecture)));
+    facts.emplace_back(
+        "cache", fmt::format("{} cells, {} layers of {} in {} cache{} and {} stream{}", state.n_cells(),
+                             n_layers(state), types_text(state), state.caches.size(),
+                             state.caches.size() == 1 ? "" : "s", n_streams(state), n_streams(state) == 1 ? "" : "s"));
 }
 
 void add_ekv_facts(const KvFileInfo& info, Facts& facts) {
     const Ekv& ekv = *info.ekv;
     if (ekv.content == EkvContent::rows)
-        facts.emplace_back("holds", fmt::format("rows of {} {} numbers", ekv.n_columns,
-                                                type_label(static_cast<ggml_type>(ekv.type))));
+        facts.emplace_back(
+            "holds", fmt::format("rows of {} {} numbers", ekv.n_columns, type_label(static_cast<ggml_type>(ekv.type))));
     facts.emplace_back("packed", fmt::format("{} to {}, ratio {:.3f}", format_disk(ekv.content_bytes),
                                              format_disk(ekv.file_bytes), ekv.ratio()));
     facts.emplace_back("loss", ekv.loss ? loss_text(*ekv.loss) : "none: it comes back to the bit");
     if (!ekv.model_name.empty())
-        facts.emplace_back("model", fmt::format("{} (SHA-256 {}…)", printable(ekv.model_name, 400),
-                                                ekv.model_sha256.substr(0, 12)));
+        facts.emplace_back(
+            "model", fmt::format("{} (SHA-256 {}…)", printable(ekv.model_name, 400), ekv.model_sha256.substr(0, 12)));
     facts.emplace_back("made", fmt::format("{}, llama.cpp {}", utc_time_text(ekv.created_s), printable(ekv.engine)));
     if (!ekv.conversation.empty()) facts.emplace_back("talk", "a conversation; 'ech0 chat --resume' goes on with it");
-    facts.emplace_back("blocks", fmt::format("{}{}", ekv.blocks.size(),
-                                             !info.checked            ? ", not read; --check does"
-                                             : info.damaged.empty() ? ", all sound"
-                                                                      : fmt::format(", {} damaged", info.damaged.size())));
+    facts.emplace_back("blocks",
+                       fmt::format("{}{}", ekv.blocks.size(),
+                                   !info.checked          ? ", not read; --check does"
+                                   : info.damaged.empty() ? ", all sound"
+                                                          : fmt::format(", {} damaged", info.damaged.size())));
 }
 
 Json state_json(const KvState& state) {
@@ -130,8 +137,7 @@ std::string kv_pack_text(const KvConversion& pack) {
                        printable(pack.output, 4000), format_disk(ekv.content_bytes), format_disk(ekv.file_bytes),
                        ekv.ratio(), ekv.loss ? "with loss" : "without loss",
                        ekv.loss ? loss_text(*ekv.loss) : "It comes back to the bit", format_duration(pack.seconds),
-                       format_disk(static_cast<int64_t>(bytes_per_s(pack))),
-                       printable(shell_word(pack.output), 4000));
+                       format_disk(static_cast<int64_t>(bytes_per_s(pack))), printable(shell_word(pack.output), 4000));
 }
 
 Json kv_pack_json(const KvConversion& pack) {
@@ -150,8 +156,7 @@ Json kv_pack_json(const KvConversion& pack) {
 }
 
 std::string kv_unpack_text(const KvConversion& unpack) {
-    return fmt::format("{}: {}, {}; {}, {}/s\n", printable(unpack.output, 4000),
-                       format_disk(unpack.ekv.content_bytes),
+    return fmt::format("{}: {}, {}; {}, {}/s\n", printable(unpack.output, 4000), format_disk(unpack.ekv.content_bytes),
                        unpack.ekv.loss ? "with the loss it was packed with" : "the same to the bit (SHA-256 checked)",
                        format_duration(unpack.seconds), format_disk(static_cast<int64_t>(bytes_per_s(unpack))));
 }
@@ -199,12 +204,13 @@ Json kv_info_json(const KvFileInfo& info) {
 
 std::string kv_profile_text(const Model& model, const KeptProfile& kept, double seconds) {
     const KvProfile& profile = kept.profile;
-    return fmt::format("KV profile of {}: {} layers, learnt from {} tokens, {}\n{}{}\nNext: ech0 kv pack STATE --model {} "
-                       "--kl 0.01\n",
-                       printable(model.asked, 400), profile.layers.size(), profile.n_tokens,
-                       format_disk(static_cast<int64_t>(kept.bytes.size())), printable(kept.file.string(), 4000),
-                       kept.made_now ? ", made in " + format_duration(seconds) : " (it was there already)",
-                       printable(shell_word(model.asked), 4000));
+    return fmt::format(
+        "KV profile of {}: {} layers, learnt from {} tokens, {}\n{}{}\nNext: ech0 kv pack STATE --model {} "
+        "--kl 0.01\n",
+        printable(model.asked, 400), profile.layers.size(), profile.n_tokens,
+        format_disk(static_cast<int64_t>(kept.bytes.size())), printable(kept.file.string(), 4000),
+        kept.made_now ? ", made in " + format_duration(seconds) : " (it was there already)",
+        printable(shell_word(model.asked), 4000));
 }
 
 Json kv_profile_json(const Model& model, const KeptProfile& kept, double seconds) {

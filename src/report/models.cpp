@@ -22,8 +22,7 @@ Json to_json(const ListedModel& model) {
             {"architecture", known(model.architecture)},
             {"type", known(model.type)},
             {"n_params", known(model.n_params)},
-            {"modified", model.stored.modified_s == 0 ? Json(nullptr)
-                                                      : Json(utc_time_text(model.stored.modified_s))},
+            {"modified", model.stored.modified_s == 0 ? Json(nullptr) : Json(utc_time_text(model.stored.modified_s))},
             {"files", files},
             {"problem", model.stored.problem.empty() ? Json(nullptr) : Json(model.stored.problem)}};
 }

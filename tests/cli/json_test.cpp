@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "support/engine_state.h"
 #include "support/run.h"
 #include "support/store_tree.h"
 #include "support/temporary_folder.h"
@@ -186,6 +187,32 @@ TEST_CASE("kv plan prints what docs/json.md says, and fit then what a cache lose
         CHECK(option["kv_loss"].is_object());
     }
     CHECK(types.contains(plan["chosen"].get<std::string>()));
+}
+
+TEST_CASE("kv pack, unpack, info and profile print what docs/json.md says") {
+    const EmptyHome home;
+    const std::filesystem::path& folder = home.folder.path();
+    EngineStateOptions cache;
+    cache.model.n_embd = 128, cache.model.n_head = 2, cache.model.n_head_kv = 1, cache.model.n_embd_head = 64;
+    cache.n_tokens = 70;
+    write_tiny_model(cache.model, folder / "m.gguf");
+    write_file(folder / "s.bin", make_engine_state(cache).sequence);
+    CHECK(faults_of(json_of({"kv", "profile", "m.gguf", "--ctx", "128", "--chunks", "3", "--threads", "1", "--json"},
+                            folder)) == none);
+    CHECK(faults_of(json_of({"kv", "info", "s.bin", "--json"}, folder), {"blocks", "damaged"}) == none);
+    const json lossless = json_of({"kv", "pack", "s.bin", "--json"}, folder);
+    CHECK(faults_of(lossless) == none);
+    CHECK(lossless["kl_divergence"] == 0);
+    CHECK(faults_of(json_of({"kv", "unpack", "s.bin.ekv", "-o", "t", "--json"}, folder)) == none);
+    const json lossy =
+        json_of({"kv", "pack", "s.bin", "-o", "l.ekv", "--model", "m.gguf", "--ratio", "4", "--threads", "1", "--json"},
+                folder);
+    CHECK(faults_of(lossy) == none);
+    CHECK(lossy["ratio"] >= 4);
+    CHECK(lossy["kl_divergence"] > 0);
+    const json info = json_of({"kv", "info", "l.ekv", "--check", "--json"}, folder);
+    CHECK(faults_of(info, {"damaged"}) == none);
+    CHECK(info["model_sha256"].is_string());
 }
 
 TEST_CASE("models and models rm print what docs/json.md says") {

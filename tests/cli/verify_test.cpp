@@ -49,7 +49,7 @@ TEST_CASE("verify prints one JSON object, and progress elsewhere") {
 
 TEST_CASE("a candidate further away than --max-kl is an honest no") {
     const Files files;
-    const std::vector<std::string> quick = {"o.gguf", "a.gguf", "--ctx", "64", "--chunks", "2", "--quick", "--max-kl"};
+    const std::vector<std::string> quick = {"o.gguf", "a.gguf", "--ctx", "128", "--chunks", "2", "--quick", "--max-kl"};
     std::vector<std::string> strict = quick, lenient = quick;
     strict.emplace_back("0.00001");
     lenient.emplace_back("1000");
@@ -57,7 +57,7 @@ TEST_CASE("a candidate further away than --max-kl is an honest no") {
     CHECK(no.status == 1);
     CHECK(no.out.find("KL divergence") != std::string::npos);  // the report comes all the same
     CHECK(files.verify(lenient).status == 0);
-    CHECK(files.verify({"o.gguf", "o.gguf", "--ctx", "64", "--chunks", "2", "--quick", "--max-kl", "1e-9"}).status ==
+    CHECK(files.verify({"o.gguf", "o.gguf", "--ctx", "128", "--chunks", "2", "--quick", "--max-kl", "1e-9"}).status ==
           0);
 }
 

@@ -25,7 +25,7 @@ Ekv some_ekv() {
     ekv.created_s = 1700000000;
     ekv.conversation = "[1,2]";
     ekv.frame = "cells and tokens 1, cells and tokens 2, cells";
-    ekv.loss = EkvLoss{-120, sha256("p"), 0.004, 256, 63, 64};
+    ekv.loss = EkvLoss{-120, sha256("p"), 0.004, 256, 250, 63, 64};
     return ekv;
 }
 
@@ -69,6 +69,7 @@ TEST_CASE("ekv: what is written is read") {
     CHECK(b.loss->step == -120);
     CHECK(b.loss->profile_sha256 == sha256("p"));
     CHECK(b.loss->kl_divergence == 0.004);
+    CHECK(b.loss->n_same_top1 == 250);
     CHECK(b.loss->n_greedy_equal == 63);
     REQUIRE(b.blocks.size() == 3);
     CHECK(ekv_block(as_bytes(file), b, 0, "f", "") == "first");
