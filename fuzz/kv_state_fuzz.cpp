@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
         const ech0::KvState state = ech0::read_kv_state({data, size}, "input");
         for (const ech0::KvTensor* t : ech0::kv_tensors(state))
-            if (t->offset_bytes < 0 || t->size_bytes < 0 || t->offset_bytes + t->size_bytes > static_cast<int64_t>(size))
+            if (t->offset_bytes < 0 || t->size_bytes < 0 ||
+                t->offset_bytes + t->size_bytes > static_cast<int64_t>(size))
                 std::abort();
         const std::string frame = ech0::kv_frame(state);
         if (frame.size() + static_cast<size_t>(state.data_bytes()) != size) std::abort();

@@ -59,8 +59,8 @@ void write_states(const std::filesystem::path& folder) {
     for (EngineStateOptions* options : {&plain, &transposed, &quantized, &windows}) {
         options->n_tokens = 4;
         const EngineState state = make_engine_state(*options);
-        const std::string name = options->model.architecture +
-                                 std::to_string(options->type_k) + (options->flash_attention ? "" : "t");
+        const std::string name =
+            options->model.architecture + std::to_string(options->type_k) + (options->flash_attention ? "" : "t");
         write_file(folder / "kv_state" / (name + ".session"), state.session);
         write_file(folder / "kv_state" / (name + ".buffer"), state.buffer);
         const std::span bytes(reinterpret_cast<const uint8_t*>(state.sequence.data()), state.sequence.size());
@@ -76,7 +76,8 @@ void write_states(const std::filesystem::path& folder) {
 int main(int argc, char** argv) {
     if (argc != 2) return std::fputs("usage: fuzz_seeds FOLDER\n", stderr), 2;
     const std::filesystem::path folder = argv[1];
-    for (const char* name : {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json", "wav", "ekv", "kv_state"})
+    for (const char* name :
+         {"gguf", "imatrix", "config", "manifest", "modelfile", "run_json", "wav", "ekv", "kv_state"})
         std::filesystem::create_directories(folder / name);
     write_models(folder / "gguf");
     write_importance(folder / "imatrix");

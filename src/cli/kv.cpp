@@ -12,6 +12,7 @@ void add_kv(CommandLine& line) {
     add_kv_unpack(line, kv);
     add_kv_info(line, kv);
     add_kv_profile(line, kv);
+    add_kv_keep(line, kv);
 }
 
 }  // namespace ech0

@@ -9,6 +9,7 @@ void add_kv(CommandLine& line);
 
 // Its commands, each in a file of its own.
 void add_kv_info(CommandLine& line, CLI::App* kv);
+void add_kv_keep(CommandLine& line, CLI::App* kv);
 void add_kv_pack(CommandLine& line, CLI::App* kv);
 void add_kv_plan(CommandLine& line, CLI::App* kv);
 void add_kv_profile(CommandLine& line, CLI::App* kv);

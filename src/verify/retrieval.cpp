@@ -158,6 +158,7 @@ void run_trial(Session& session, const Tokens& text, const RetrievalOptions& opt
     const Tokens context = hide_facts(session, cut_hay(text, n_hay, trial, options.n_trials), sentences);
     session.truncate(0);
     session.decode(context, static_cast<int64_t>(context.size()));
+    if (options.after_reading) options.after_reading(session);
     for (size_t f = 0; f < facts.size(); ++f) ask(session, context, facts, f, results[f]);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ struct RetrievalOptions {
     int64_t n_ctx = 1024;  ///< tokens of context in all
     int64_t n_trials = 5;  ///< contexts, with other facts and another stretch of the text
     uint64_t seed = 1;
+    std::function<void(Session&)> after_reading = {};  ///< what may be done to the cache before the questions
 };
 
 /// @param session  with room for options.n_ctx tokens
