@@ -35,7 +35,8 @@ int kv_plan(const Arguments& arguments) {
     KvPlanOptions options = arguments.options;
     const Model model = read_model(arguments.model);
     // What a GPU holds is not seen from outside.
-    if (!arguments.quick && probe_memory().backend == "CPU") options.program = this_executable();
+    options.on_cpu = probe_memory().backend == "CPU";
+    if (!arguments.quick && options.on_cpu) options.program = this_executable();
     KvPlan plan;
     {
         ProgressLine progress;

@@ -63,8 +63,8 @@ struct AloneArguments {
 int measure_alone(const AloneArguments& arguments) {
     const SpeedOptions& options = arguments.options;
     if (arguments.cache_bytes)
-        print(fmt::format("{}\n", measure_cache_bytes(read_model(arguments.model), options.n_ctx,
-                                                      {options.type_k, options.type_v}, options.n_threads)));
+        print(context_bytes_text(measure_context_bytes(read_model(arguments.model), options.n_ctx,
+                                                       {options.type_k, options.type_v}, options.n_threads)));
     else
         print(speed_json(measure_speed(read_model(arguments.model), options)) + "\n");
     return exit_yes;
