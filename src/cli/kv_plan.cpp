@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "calibrate/text.h"
 #include "cli/command_group.h"
@@ -32,6 +33,7 @@ EvaluationText text_of(const std::string& file) {
 }
 
 int kv_plan(const Arguments& arguments) {
+    settle_private_memory();
     KvPlanOptions options = arguments.options;
     const Model model = read_model(arguments.model);
     // What a GPU holds is not seen from outside.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -62,6 +63,7 @@ struct AloneArguments {
 
 int measure_alone(const AloneArguments& arguments) {
     const SpeedOptions& options = arguments.options;
+    if (arguments.cache_bytes) settle_private_memory();
     if (arguments.cache_bytes)
         print(context_bytes_text(measure_context_bytes(read_model(arguments.model), options.n_ctx,
                                                        {options.type_k, options.type_v}, options.n_threads)));

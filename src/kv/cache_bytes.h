@@ -20,6 +20,7 @@ struct ContextBytes {
 };
 
 /// Before anything of it is allocated: the engine's plans, and what the processor needs beside its buffers.
+/// In a process that has settled (base/private_memory.h).
 /// @param on_cpu  a GPU's own memory holds the buffers only
 /// @throws EngineError if the engine makes no such context
 ContextBytes predict_context_bytes(const FootprintProbe& probe, const Model& model, int64_t n_ctx,
@@ -27,7 +28,7 @@ ContextBytes predict_context_bytes(const FootprintProbe& probe, const Model& mod
 
 /// What it really takes: what this process' own memory (no mapped files) grows by when a context is made beside loaded
 /// weights, which clears the cache, and then when it is filled to its last token. Of the first, `books_bytes` are what
-/// a context without buffers takes. For a process that does nothing else; a GPU's memory is not seen.
+/// a context without buffers takes. For a process that has settled and does nothing else; a GPU's memory is not seen.
 ContextBytes measure_context_bytes(const Model& model, int64_t n_ctx, const CacheTypes& types, int n_threads);
 
 /// The same in a process of its own.
