@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -27,7 +29,18 @@ int64_t status_bytes(const std::string& name) {
 // across exec); VmHWM belongs to the address space that exec made.
 int64_t peak_memory_bytes() { return status_bytes("VmHWM:"); }
 
-int64_t private_memory_bytes() { return status_bytes("RssAnon:"); }
+void settle_private_memory() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
+}
+
+int64_t private_memory_bytes() {
+#ifdef __GLIBC__
+    malloc_trim(0);  // what was freed is no longer ours; otherwise the next to allocate would seem to take nothing
+#endif
+    return status_bytes("RssAnon:");
+}
 
 std::filesystem::path this_executable() {
     std::error_code error;

@@ -25,6 +25,8 @@ int64_t private_memory_bytes() {
     return static_cast<int64_t>(info.phys_footprint);
 }
 
+void settle_private_memory() {}  // large blocks are always fresh pages here
+
 std::filesystem::path this_executable() {
     std::array<char, PATH_MAX> path{};
     uint32_t size = path.size();

@@ -32,6 +32,7 @@ Answering::Answering(const std::string& name, const RunOptions& options, const C
     : model(read_model(name)) {
     model.require_weights();
     run = plan_run_here(model, options, config);
+    if (!run.plan.kv_why.empty()) warn(run.plan.kv_why);
     if (!run.plan.fits && run.split.remote.empty())
         warn(fmt::format("{} are needed and {} free: it will be slow; see 'ech0 fit {}'",
                          format_memory(run.plan.memory.total_bytes()), format_memory(run.plan.budget_bytes),

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include <fmt/format.h>
-
-#include "ech0/error.h"
-#include "runtime/cache_types.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -35,14 +31,6 @@ std::vector<std::string> kv_types_of(const std::vector<Model>& models, const std
     return types;
 }
 
-/// The page computes with one type for both.
-void check_one_type(const FitConditions& conditions) {
-    for (const std::string& name : conditions.kv_types)
-        if (const CacheTypes types = cache_types(name); types.k != types.v)
-            throw UsageError(
-                fmt::format("--kv {}: the page knows caches of one type only; 'ech0 fit' has pairs", name));
-}
-
 }  // namespace
 
 Dashboard make_dashboard(DashboardWish wish) {
@@ -51,7 +39,6 @@ Dashboard make_dashboard(DashboardWish wish) {
     dashboard.models = std::move(wish.models);
     dashboard.conditions = std::move(wish.conditions);
     dashboard.command = std::move(wish.command);
-    check_one_type(dashboard.conditions);
     for (const Model& model : dashboard.models) check_context(model, dashboard.conditions.n_ctx);
     dashboard.here = dashboard.conditions.machine.is_this ? dashboard.conditions.machine : probe_machine();
     dashboard.basis = make_basis({.models = dashboard.models,

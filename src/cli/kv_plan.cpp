@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "calibrate/text.h"
 #include "cli/command_group.h"
@@ -32,10 +33,12 @@ EvaluationText text_of(const std::string& file) {
 }
 
 int kv_plan(const Arguments& arguments) {
+    settle_private_memory();
     KvPlanOptions options = arguments.options;
     const Model model = read_model(arguments.model);
     // What a GPU holds is not seen from outside.
-    if (!arguments.quick && probe_memory().backend == "CPU") options.program = this_executable();
+    options.on_cpu = probe_memory().backend == "CPU";
+    if (!arguments.quick && options.on_cpu) options.program = this_executable();
     KvPlan plan;
     {
         ProgressLine progress;

@@ -109,6 +109,7 @@ int serve(const Arguments& arguments) {
     ServeOptions options = options_of(arguments, config, model);
     const PlannedRun run = plan_run_here(model, arguments.run, config);
     const RunPlan& plan = run.plan;
+    if (!plan.kv_why.empty()) note(plan.kv_why);
     if (!plan.fits && run.split.remote.empty())
         note(fmt::format("{} are needed and {} free: it will be slow; see 'ech0 fit {}'",
                          format_memory(plan.memory.total_bytes()), format_memory(plan.budget_bytes),

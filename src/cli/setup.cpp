@@ -45,6 +45,7 @@ void choose_model(Config& config, const Model& model, const RunWish& wish) {
     config.model = lasting_name(model.asked);
     config.n_ctx = plan.n_ctx;
     config.kv_type = plan.kv_type;
+    if (!plan.kv_why.empty()) warn(plan.kv_why);
     if (!plan.fits)
         warn(fmt::format("{} needs {} with {} tokens of context, and {} are free: it will be slow; see 'ech0 fit {}'",
                          printable(model.asked), format_memory(plan.memory.total_bytes()), format_count(plan.n_ctx),
@@ -155,7 +156,11 @@ void add_wish(CLI::App* command, RunWish& wish) {
     command->add_option("-c,--ctx,--ctx-size", wish.n_ctx, "tokens of context (default: what fits, at most 4096)")
         ->type_name("N")
         ->check(CLI::Range(int64_t{2}, int64_t{1} << 24));
-    command->add_option("--kv", wish.kv_type, "type of the KV cache (default: f16, or q8_0 where only that fits)")
+    command
+        ->add_option(
+            "--kv", wish.kv_type,
+            "type of the KV cache, q8_0, or of keys and values, q8_0/q5_1 (default: f16, or what 'ech0 kv plan' found "
+            "close enough, or q8_0, where only that fits)")
         ->type_name("TYPE");
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/private_memory.h"
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -62,9 +63,10 @@ struct AloneArguments {
 
 int measure_alone(const AloneArguments& arguments) {
     const SpeedOptions& options = arguments.options;
+    if (arguments.cache_bytes) settle_private_memory();
     if (arguments.cache_bytes)
-        print(fmt::format("{}\n", measure_cache_bytes(read_model(arguments.model), options.n_ctx,
-                                                      {options.type_k, options.type_v}, options.n_threads)));
+        print(context_bytes_text(measure_context_bytes(read_model(arguments.model), options.n_ctx,
+                                                       {options.type_k, options.type_v}, options.n_threads)));
     else
         print(speed_json(measure_speed(read_model(arguments.model), options)) + "\n");
     return exit_yes;

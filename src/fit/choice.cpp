@@ -22,7 +22,8 @@ std::string how_known(const std::map<std::string, Quality>& originals) {
     return words;
 }
 
-/// What a rounded cache costs is not in `loss`, so a smaller cache is no better, and a plain one is never beaten by it.
+/// What a rounded cache costs is in `loss` only where it was measured, so a smaller cache is no better, and a plain one
+/// is never beaten by it.
 bool beats(const FitOption& a, const FitOption& b) {
     if (a.kv_rank > b.kv_rank) return false;
     const auto no_worse = [](double x, double y) { return x <= y * (1 + 1e-9); };

@@ -37,10 +37,19 @@ std::vector<CacheTypes> types_to_try(const RunWish& wish, const std::optional<Ke
     return {{"f16", "f16"}, {"q8_0", "q8_0"}};
 }
 
-std::string loss_text(const std::optional<KeptKvPlan>& kept, const CacheTypes& types) {
-    const Estimate* const loss = kept ? kept->loss_of(types) : nullptr;
-    if (loss == nullptr || types == CacheTypes{}) return "";
-    return fmt::format("{:.2g} nats per token from f16 at most, measured here", loss->mean);
+std::string why(const RunWish& wish, const std::optional<KeptKvPlan>& kept, const RunPlan& plan) {
+    if (!wish.kv_type.empty() || !kept) return "";
+    if (!plan.fits)
+        return fmt::format(
+            "no cache fits that 'ech0 kv plan' measured to be within {:.2g} nats per token of f16; --kv TYPE "
+            "takes another",
+            kept->most_kl);
+    const Estimate* const loss = kept->loss_of(cache_types(plan.kv_type));
+    if (loss == nullptr || plan.kv_type == "f16") return "";
+    return fmt::format(
+        "a {} cache: f16 does not fit, and this is the closest that does by 'ech0 kv plan', {:.2g} nats per "
+        "token from it (at most {:.2g})",
+        plan.kv_type, loss->mean, loss->high);
 }
 
 }  // namespace
@@ -55,7 +64,7 @@ RunPlan plan_run(const Model& model, const Machine& machine, const RunWish& wish
         const std::optional<KeptKvPlan> kept = kept_kv_plan(model, n_ctx);
         for (const CacheTypes& types : types_to_try(wish, kept)) {
             plan = plan_with(model, machine, probe, preset, n_ctx, types, wish.n_threads);
-            plan.kv_loss = loss_text(kept, types);
+            plan.kv_why = why(wish, kept, plan);
             if (plan.fits) return plan;
         }
         if (wish.n_ctx > 0 || n_ctx / 2 < least_n_ctx) break;

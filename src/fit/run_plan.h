@@ -14,14 +14,14 @@ namespace ech0 {
 /// What a person asked for; 0 and "" leave it to the plan.
 struct RunWish {
     int64_t n_ctx = 0;
-    std::string kv_type;
+    std::string kv_type = {};
     int n_threads = 0;
 };
 
 struct RunPlan {
     int64_t n_ctx = 0;
     std::string kv_type;  ///< as cache_types reads it: "f16", "q8_0/q5_1"
-    std::string kv_loss;  ///< in words, what a kept plan says of it; empty if nothing is known
+    std::string kv_why;   ///< in words, what a kept plan (`kv plan`) had to say; empty if it decided nothing
     bool mapped = false;  ///< the weights don't fit: they stay in the file and are read as they are needed
     MemoryParts memory;
     int64_t budget_bytes = 0;

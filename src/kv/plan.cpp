@@ -69,13 +69,10 @@ void add_pairs(KvPlan& plan, const Model& model, const KvPlanOptions& options) {
             std::string why = why_no_cache(model, pair.types);
             if (why.empty()) {
                 try {
-                    const Footprint footprint = probe.of({.n_ctx = options.n_ctx,
-                                                          .n_outputs = 1,
-                                                          .n_threads = options.n_threads,
-                                                          .type_k = k,
-                                                          .type_v = v});
-                    pair.kv_bytes = footprint.kv_bytes;
-                    pair.predicted_bytes = footprint.kv_bytes + footprint.compute_bytes + footprint.output_bytes;
+                    const ContextBytes bytes = predict_context_bytes(probe, model, options.n_ctx, pair.types,
+                                                                     options.n_threads, options.on_cpu);
+                    pair.kv_bytes = bytes.kv_bytes;
+                    pair.predicted_bytes = bytes.total_bytes();
                 } catch (const EngineError& error) {
                     why = error.what();
                 }
@@ -168,7 +165,10 @@ void measure_memory(KvPlan& plan, const Model& model, const KvPlanOptions& optio
     for (KvPair& pair : plan.pairs) {
         if (!wanted(pair)) continue;
         if (progress) progress("measure memory alone", done++, n);
-        pair.measured_bytes = cache_bytes_alone(options.program, model, options.n_ctx, pair.types, options.n_threads);
+        const ContextBytes bytes =
+            context_bytes_alone(options.program, model, options.n_ctx, pair.types, options.n_threads);
+        pair.measured_kv_bytes = bytes.kv_bytes;
+        pair.measured_bytes = bytes.total_bytes();
     }
 }
 

@@ -21,6 +21,7 @@ struct KvPlanOptions {
     int64_t n_texts = 4;                    ///< at most so many stretches of the text, spread over it
     double most_kl = usual_most_kl;         ///< nats per token that the cache may lose at any depth
     int n_threads = 0;
+    bool on_cpu = true;                  ///< the context lies in the same memory as the program
     std::filesystem::path program = {};  ///< that measures memory in processes of its own; empty = not measured
 };
 

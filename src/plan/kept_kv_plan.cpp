@@ -74,7 +74,7 @@ void keep(const KvPlan& plan) {
     json pairs = json::array();
     for (const KvPair& pair : plan.pairs) {
         if (!pair.measured) continue;
-        const Estimate& worst = pair.worst();
+        const Estimate worst = pair.worst();
         pairs.push_back({{"type_k", pair.types.k},
                          {"type_v", pair.types.v},
                          {"kl_divergence", worst.mean},

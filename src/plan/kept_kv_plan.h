@@ -14,7 +14,7 @@
 
 namespace ech0 {
 
-/// One measured pair, at the depth where it lost most.
+/// One measured pair, with what it loses at worst (KvPair::worst).
 struct KeptKvPair {
     CacheTypes types;
     Estimate kl;

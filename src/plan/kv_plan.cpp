@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "ech0/error.h"
 
@@ -13,9 +14,14 @@ const std::vector<std::string>& kv_type_names() {
     return names;
 }
 
-const Estimate& KvPair::worst() const {
-    return *std::max_element(kl_by_depth.begin(), kl_by_depth.end(),
-                             [](const Estimate& a, const Estimate& b) { return a.mean < b.mean; });
+Estimate KvPair::worst() const {
+    Estimate worst = kl_by_depth.at(0);
+    for (const Estimate& kl : kl_by_depth) {
+        const double high = std::max(worst.high, kl.high);
+        if (kl.mean > worst.mean) worst = kl;
+        worst.high = high;
+    }
+    return worst;
 }
 
 KvPair predicted_pair(const KvPair& keys_alone, const KvPair& values_alone) {
@@ -41,22 +47,38 @@ void mark_front(std::vector<KvPair>& pairs) {
     }
 }
 
-std::optional<size_t> choose_pair(const std::vector<KvPair>& pairs, double most_kl) {
-    const auto plain =
-        std::find_if(pairs.begin(), pairs.end(), [](const KvPair& p) { return p.types == CacheTypes{}; });
-    const auto better = [&](const KvPair& a, const KvPair& b) {
+namespace {
+
+/// The smallest measured pair below so many bytes that is `close`; of equals the closest.
+template <typename Close>
+std::optional<size_t> smallest(const std::vector<KvPair>& pairs, int64_t below_bytes, const Close& close) {
+    const auto better = [](const KvPair& a, const KvPair& b) {
         if (a.predicted_bytes != b.predicted_bytes) return a.predicted_bytes < b.predicted_bytes;
         return a.worst().mean < b.worst().mean;
     };
-    std::optional<size_t> chosen;
+    std::optional<size_t> found;
     for (size_t i = 0; i < pairs.size(); i++) {
-        const KvPair& pair = pairs[i];
-        if (!pair.measured || (plain != pairs.end() && pair.predicted_bytes >= plain->predicted_bytes)) continue;
-        const bool close = std::all_of(pair.kl_by_depth.begin(), pair.kl_by_depth.end(),
-                                       [&](const Estimate& kl) { return kl.high <= most_kl; });
-        if (close && (!chosen || better(pair, pairs[*chosen]))) chosen = i;
+        if (!pairs[i].measured || pairs[i].predicted_bytes >= below_bytes || !close(pairs[i].worst())) continue;
+        if (!found || better(pairs[i], pairs[*found])) found = i;
     }
-    return chosen;
+    return found;
+}
+
+int64_t plain_bytes(const std::vector<KvPair>& pairs) {
+    for (const KvPair& pair : pairs)
+        if (pair.types == CacheTypes{}) return pair.predicted_bytes;
+    return std::numeric_limits<int64_t>::max();
+}
+
+}  // namespace
+
+std::optional<size_t> choose_pair(const std::vector<KvPair>& pairs, double most_kl) {
+    return smallest(pairs, plain_bytes(pairs), [&](const Estimate& kl) { return kl.high <= most_kl; });
+}
+
+std::optional<size_t> undecided_pair(const std::vector<KvPair>& pairs, std::optional<size_t> chosen, double most_kl) {
+    const int64_t below = chosen ? pairs[*chosen].predicted_bytes : plain_bytes(pairs);
+    return smallest(pairs, below, [&](const Estimate& kl) { return kl.mean <= most_kl && kl.high > most_kl; });
 }
 
 }  // namespace ech0

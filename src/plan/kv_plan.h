@@ -26,15 +26,16 @@ const std::vector<std::string>& kv_type_names();
 /// One pair of types.
 struct KvPair {
     CacheTypes types;
-    int64_t kv_bytes = 0;                   ///< of the cache
-    int64_t predicted_bytes = 0;            ///< of cache, scratch and logits, as the engine plans them
-    std::optional<int64_t> measured_bytes;  ///< of the same, in a process that filled the context
-    std::vector<Estimate> kl_by_depth;      ///< KL(f16 cache || this one), nats per token
-    std::vector<double> top1_by_depth;      ///< share of tokens where both favour the same; empty if not measured
-    bool measured = false;                  ///< run; else the sum of what keys and values cost alone
-    bool on_front = false;                  ///< no other is both smaller and closer
+    int64_t kv_bytes = 0;         ///< of the cache, as the engine plans it
+    int64_t predicted_bytes = 0;  ///< of all that a context takes: cache, scratch, logits, the engine's books
+    std::optional<int64_t> measured_kv_bytes, measured_bytes;  ///< of the same, in a process that filled the context
+    std::vector<Estimate> kl_by_depth;                         ///< KL(f16 cache || this one), nats per token
+    std::vector<double> top1_by_depth;  ///< share of tokens where both favour the same; empty if not measured
+    bool measured = false;              ///< run; else the sum of what keys and values cost alone
+    bool on_front = false;              ///< no other is both smaller and closer
 
-    const Estimate& worst() const;  ///< at the depth where its mean is largest
+    /// Over all depths: the largest mean with its lower end, and the largest upper end.
+    Estimate worst() const;
 };
 
 struct KvRefusal {
@@ -54,8 +55,7 @@ struct KvPlan {
 };
 
 /// What a cache may lose by itself: fit does not tell options apart that are within 0.005 nats of each other
-/// (fit/choice.cpp), and of the cache pairs measured for docs/kv.md those within it favoured another token in at most
-/// 1 of 30 places.
+/// (fit/choice.cpp).
 constexpr double usual_most_kl = 0.005;
 
 /// KL of a pair from what its keys and its values cost alone, depth by depth; the ends of the intervals add up.
@@ -65,8 +65,13 @@ KvPair predicted_pair(const KvPair& keys_alone, const KvPair& values_alone);
 /// Mark the pairs that no other is smaller and at least as close, or as small and closer. f16 is always on it.
 void mark_front(std::vector<KvPair>& pairs);
 
-/// The smallest measured pair whose interval ends at `most_kl` or below at every depth; of equals the closest.
+/// The smallest measured pair whose interval ends at `most_kl` or below at every depth; of equals the closest. Why the
+/// upper ends: docs/kv.md.
 /// @return nothing if none smaller than f16 is that close
 std::optional<size_t> choose_pair(const std::vector<KvPair>& pairs, double most_kl);
+
+/// The smallest measured pair that is smaller than the chosen one (or f16), whose means are within `most_kl` but not
+/// its upper ends: more text may tell.
+std::optional<size_t> undecided_pair(const std::vector<KvPair>& pairs, std::optional<size_t> chosen, double most_kl);
 
 }  // namespace ech0

@@ -1,6 +1,7 @@
 #include "report/basis.h"
 
 #include "report/machine.h"
+#include "runtime/cache_types.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -169,7 +170,7 @@ Json bits_json(const FitBasis& basis) {
     for (const ModelBasis& model : basis.models) {
         for (const FileBasis& file : model.files)
             for (const auto& [type, bytes] : file.work.weight_bytes) add(type);
-        for (const CacheBasis& cache : model.caches) bits[cache.kv_type] = type_bits(type_by_name(cache.kv_type));
+        for (const CacheBasis& cache : model.caches) bits[cache.kv_type] = cache_bits(cache_types(cache.kv_type));
     }
     return bits;
 }

@@ -20,7 +20,7 @@ std::string mark(const KvPlan& plan, size_t i) {
 
 std::string kl_text(const KvPair& pair) {
     if (pair.types == CacheTypes{}) return "0, by definition";
-    const Estimate& worst = pair.worst();
+    const Estimate worst = pair.worst();
     return nats_text(worst.mean) + " " + nats_interval(worst.low, worst.high);
 }
 
@@ -63,6 +63,17 @@ Table pairs_table(const KvPlan& plan, bool all) {
     return table;
 }
 
+/// A smaller pair that more text might allow.
+std::string undecided_text(const KvPlan& plan) {
+    const std::optional<size_t> i = undecided_pair(plan.pairs, plan.chosen, plan.most_kl);
+    if (!i) return "";
+    const Estimate worst = plan.pairs[*i].worst();
+    return fmt::format(
+        "\n{} is within it too by its mean ({}), but its interval reaches {}: with more text (--texts {}) it "
+        "may be known.\n",
+        cache_name(plan.pairs[*i].types), nats_text(worst.mean), nats_text(worst.high), 4 * plan.n_texts);
+}
+
 std::string choice_text(const KvPlan& plan, const Look& look) {
     if (!plan.chosen)
         return fmt::format("\nNo: no pair smaller than f16 stays within {} nats per token at every depth.\n",
@@ -87,11 +98,12 @@ Json pair_json(const KvPair& pair) {
         lows.push_back(kl.low);
         highs.push_back(kl.high);
     }
-    const Estimate& worst = pair.worst();
+    const Estimate worst = pair.worst();
     return {{"type_k", pair.types.k},
             {"type_v", pair.types.v},
             {"kv_bytes", pair.kv_bytes},
             {"predicted_bytes", pair.predicted_bytes},
+            {"measured_kv_bytes", pair.measured_kv_bytes ? Json(*pair.measured_kv_bytes) : Json(nullptr)},
             {"measured_bytes", pair.measured_bytes ? Json(*pair.measured_bytes) : Json(nullptr)},
             {"kl_divergence", worst.mean},
             {"low", worst.low},
@@ -110,6 +122,7 @@ KvPair read_pair(const Json& json) {
     json.at("type_v").get_to(pair.types.v);
     json.at("kv_bytes").get_to(pair.kv_bytes);
     json.at("predicted_bytes").get_to(pair.predicted_bytes);
+    if (!json.at("measured_kv_bytes").is_null()) pair.measured_kv_bytes = json.at("measured_kv_bytes").get<int64_t>();
     if (!json.at("measured_bytes").is_null()) pair.measured_bytes = json.at("measured_bytes").get<int64_t>();
     const Json &means = json.at("kl_by_depth"), &lows = json.at("low_by_depth"), &highs = json.at("high_by_depth");
     if (means.empty() || lows.size() != means.size() || highs.size() != means.size())
@@ -146,7 +159,7 @@ std::string kv_plan_text(const KvPlan& plan, bool all, const Look& look) {
     if (!plan.refused.empty())
         text += fmt::format("\n{} pairs are not possible: {}: {}\n", plan.refused.size(), plan.refused.front().pair,
                             printable(plan.refused.front().why, 400));
-    return text + choice_text(plan, look);
+    return text + choice_text(plan, look) + undecided_text(plan);
 }
 
 Json kv_plan_json(const KvPlan& plan) {

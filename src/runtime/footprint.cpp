@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/private_memory.h"
 #include "ech0/error.h"
 #include "runtime/engine.h"
 #include "runtime/session_impl.h"
@@ -26,6 +27,16 @@ int64_t mib_after(std::string_view line, std::string_view label) {
 
 struct FootprintProbe::Impl {
     llama_model_ptr model;
+
+    llama_context_ptr context(const Model& info, const SessionOptions& options) const {
+        const llama_context_params params = context_params(info, options);
+        clear_engine_message();
+        llama_context_ptr ctx(llama_init_from_model(model.get(), params));
+        if (!ctx)
+            throw engine_error(fmt::format("plan a context of {} tokens, K {}, V {} for {}", params.n_ctx,
+                                           options.type_k, options.type_v, info.asked));
+        return ctx;
+    }
 };
 
 FootprintProbe::FootprintProbe(const Model& model) : impl_(std::make_unique<Impl>()), model_(model) {
@@ -46,13 +57,8 @@ FootprintProbe::FootprintProbe(const Model& model) : impl_(std::make_unique<Impl
 FootprintProbe::~FootprintProbe() = default;
 
 Footprint FootprintProbe::of(const SessionOptions& options) const {
-    const llama_context_params params = context_params(model_, options);
     const EngineLog log;
-    clear_engine_message();
-    const llama_context_ptr ctx(llama_init_from_model(impl_->model.get(), params));
-    if (!ctx)
-        throw engine_error(fmt::format("plan a context of {} tokens, K {}, V {} for {}", params.n_ctx, options.type_k,
-                                       options.type_v, model_.asked));
+    const llama_context_ptr ctx = impl_->context(model_, options);
     Footprint footprint;
     for (const std::string& line : log.lines()) {
         // "llama_kv_cache: size =  544.00 MiB (  4096 cells, …", once per kind of cache
@@ -69,6 +75,12 @@ Footprint FootprintProbe::of(const SessionOptions& options) const {
     if (footprint.compute_bytes == 0 || footprint.n_nodes == 0)
         throw EngineError("the engine did not tell the sizes of its buffers: its words have changed");
     return footprint;
+}
+
+int64_t FootprintProbe::books_bytes(const SessionOptions& options) const {
+    const int64_t before = private_memory_bytes();
+    const llama_context_ptr ctx = impl_->context(model_, options);
+    return private_memory_bytes() - before;
 }
 
 }  // namespace ech0

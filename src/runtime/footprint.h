@@ -30,6 +30,12 @@ public:
     /// @throws EngineError if the engine can't make such a context (naming why); UsageError for bad options
     Footprint of(const SessionOptions& options) const;
 
+    /// What the engine allocates for such a context beside its buffers: graphs, plans, the list of cells. Seen as what
+    /// this process' memory grows by when one is made without buffers; for a process that has settled and does nothing
+    /// else meanwhile.
+    /// @throws as of
+    int64_t books_bytes(const SessionOptions& options) const;
+
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;

@@ -63,6 +63,7 @@ Json case_json(const FitBasis& basis, size_t index, const Machine& machine, int6
 
 FitBasis basis_of(const std::vector<std::string>& models, bool this_machine) {
     BasisOptions options{.models = {}, .contexts = {512, 4096, 8192}, .kv_types = {"f16", "q8_0", "q4_0"}};
+    if (this_machine) options.kv_types.emplace_back("q8_0/q5_1");
     for (const std::string& model : models) options.models.push_back(read_model(model));
     options.this_machine = this_machine;
     options.n_threads = 1;
@@ -101,6 +102,7 @@ void write_vectors() {
     cases.push_back(case_json(bases[2], 2, here, 512, {"f16", "q8_0"}, Prefer::balanced, 0));
     cases.push_back(
         case_json(bases[2], 2, with_overrides(here, 150'000'000, 0), 4096, {"q8_0", "q4_0"}, Prefer::quality, 0));
+    cases.push_back(case_json(bases[2], 2, here, 4096, {"f16", "q8_0/q5_1"}, Prefer::balanced, 0));
     // A line for each, so that a diff shows which changed.
     std::string text = "{\"bases\": [";
     for (size_t i = 0; i < bases.size(); i++) text += (i > 0 ? ",\n" : "\n") + basis_json(bases[i]).dump();

@@ -62,7 +62,10 @@ export function speedHere(
   for (const [type, n] of Object.entries(work.n_weights))
     if (n > 0) prompt_s += (2 * n) / (kernels.speeds[type]?.flops_per_s ?? NaN);
   if (work.attention_flops > 0) {
-    const attention_s = work.attention_flops / (kernels.attention_flops_per_s[kvType.toUpperCase()] ?? NaN);
+    // Half of it is keys, half values; one type stands for both.
+    const [k = "", v = k] = kvType.toUpperCase().split("/");
+    const rate = (type: string): number => kernels.attention_flops_per_s[type] ?? NaN;
+    const attention_s = work.attention_flops / 2 / rate(k) + work.attention_flops / 2 / rate(v);
     token_s += attention_s;
     prompt_s += attention_s / 2;
   }

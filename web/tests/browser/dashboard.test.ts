@@ -316,3 +316,18 @@ test("every copy button copies what stands beside it", async ({ page }) => {
   await details.getByRole("button", { name: "Copy" }).click();
   expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toEqual(dataOf("moe").runs[0]);
 });
+
+test("a kv plan shows its choice, the front and every pair of cache types with how it is known", async ({ page }) => {
+  await open(page, "moe");
+  const plan = dataOf("moe").runs.find((r: { schema: string }) => r.schema === "ech0.kv.plan/1");
+  const nameOf = (p: { type_k: string; type_v: string }) => (p.type_k === p.type_v ? p.type_k : `${p.type_k}/${p.type_v}`);
+  const chosen = plan.pairs.find((p: { type_k: string; type_v: string }) => nameOf(p) === plan.chosen);
+  const kv = page.locator("#kv");
+  await expect(kv).toContainText(`Take ${plan.chosen}: ${(chosen.predicted_bytes / 2 ** 20).toFixed(1)} MiB in place of`);
+  await expect(kv).toContainText(`at no depth more than ${chosen.high.toFixed(6)} nats`);
+  await kv.locator("summary").click();
+  const rows = kv.locator("tbody tr");
+  await expect(rows).toHaveCount(plan.pairs.length);
+  await expect(rows.locator(".badge", { hasText: "predicted" })).toHaveCount(plan.pairs.filter((p: { measured: boolean }) => !p.measured).length);
+  await expect(kv.locator("tr.chosen th")).toHaveText(`${plan.chosen} (chosen)`);
+});
