@@ -10,12 +10,11 @@
 //
 // A line: name, tokens, cache, what, bytes, ratio to the cache's state, the same over heads that are not dead, KL of the
 // next 256 tokens, share of the same favourite there, equal greedy tokens of 64: fed the untouched cache's own path, and
-// running freely, seconds to pack and unpack, to restore (unpack and hand over), and to recompute.
+// running freely, processor seconds to pack and unpack, to restore (unpack and hand over), and to recompute.
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <filesystem>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -36,7 +35,8 @@ namespace {
 
 constexpr int64_t n_next = 256, n_greedy = 64;
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+/// Seconds of processor time: with one thread the same as on an idle machine, however busy this one is.
+double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 int n_threads() { return std::getenv("THREADS") == nullptr ? 1 : std::atoi(std::getenv("THREADS")); }
 

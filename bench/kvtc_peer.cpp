@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <limits>
 
@@ -25,7 +25,7 @@ constexpr std::array<int64_t, 5> group_sizes = {1, 16, 64, 256, 1024};
 constexpr std::array<int64_t, 7> bit_widths = {1, 2, 3, 4, 5, 6, 8};
 constexpr int64_t group_overhead_bits = 32;
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 float half(float x) { return ggml_fp16_to_fp32(ggml_fp32_to_fp16(x)); }
 

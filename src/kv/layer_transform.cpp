@@ -29,7 +29,7 @@ struct Job {
     const KvProfile& profile;
     int64_t layer;
     int32_t step;
-    const KvLayerValues* before;
+    const LayersBefore& before;
     const KvLayerValues* original;  // null: restore
     LayerCodes& codes;
     KvLayerValues& decoded;
@@ -121,21 +121,22 @@ void require_dead_are_dead(const Job& job) {
 }  // namespace
 
 void gather_features(const KvProfile& profile, int64_t layer, bool is_value, int64_t head, int64_t row,
-                     const KvLayerValues* before, const KvLayerValues& here, float* out) {
+                     const LayersBefore& before, const KvLayerValues& here, float* out) {
     const int64_t n_kv = profile.layers[static_cast<size_t>(layer)].n_head_kv, dk = profile.d_k, dv = profile.d_v;
     const auto put = [&](const std::vector<float>& from, int64_t width, int64_t begin, int64_t n) {
         out = std::copy_n(from.data() + row * width + begin, n, out);
     };
     *out++ = 1;
     const bool wide = profile.wide();
-    if (layer > 0) {
-        const int64_t n = profile.layers[static_cast<size_t>(layer - 1)].n_head_kv;
+    for (int64_t back = 1; back <= std::min(layer, n_layers_before); back++) {
+        const int64_t n = profile.layers[static_cast<size_t>(layer - back)].n_head_kv;
+        const KvLayerValues& from = *before[static_cast<size_t>(back - 1)];
         if (!wide) {
-            put(before->k, n * dk, 0, n * dk);
-            put(before->v, n * dv, 0, n * dv);
+            put(from.k, n * dk, 0, n * dk);
+            put(from.v, n * dv, 0, n * dv);
         } else if (head < n) {
-            put(before->k, n * dk, head * dk, dk);
-            put(before->v, n * dv, head * dv, dv);
+            put(from.k, n * dk, head * dk, dk);
+            put(from.v, n * dv, head * dv, dv);
         }
     }
     if (is_value && wide) put(here.k, n_kv * dk, head * dk, dk);
@@ -162,7 +163,7 @@ LayerCodes codes_of_layer(const KvProfile& profile, int64_t layer, int64_t n_tok
 }
 
 LayerCodes quantize_layer(const KvProfile& profile, int64_t layer, int32_t step, const KvLayerValues& values,
-                          std::vector<int8_t> exponents, const KvLayerValues* before, int n_threads,
+                          std::vector<int8_t> exponents, const LayersBefore& before, int n_threads,
                           KvLayerValues& decoded, RoundingSums* sums) {
     const KvLayerProfile& p = profile.layers[static_cast<size_t>(layer)];
     LayerCodes codes =
@@ -175,7 +176,7 @@ LayerCodes quantize_layer(const KvProfile& profile, int64_t layer, int32_t step,
 }
 
 KvLayerValues restore_layer(const KvProfile& profile, int64_t layer, int32_t step, const LayerCodes& codes,
-                            const KvLayerValues* before, int n_threads) {
+                            const LayersBefore& before, int n_threads) {
     KvLayerValues decoded;
     LayerCodes unchanged = codes;
     code_layer(Job{profile, layer, step, before, nullptr, unchanged, decoded, nullptr}, n_threads);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include <Eigen/Dense>
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,11 +11,12 @@
 
 #include "base/sha256.h"
 #include "ech0/error.h"
+#include "kv/number_code.h"
 
 namespace ech0 {
 namespace {
 
-constexpr std::string_view magic = "ech0kvp1";
+constexpr std::string_view magic = "ech0kvp2";
 constexpr int64_t widest_predicted =
     1024;  // K and V of a layer together; wider ones would need gigabytes of predictors
 
@@ -92,38 +94,98 @@ private:
     std::string_view bytes_, name_;
 };
 
+// Weights: how large those above and beside are, the coefficient, both.
+constexpr int64_t widest_column = 4096;
+NumberContexts weight_contexts(int64_t d) { return {256, std::min(d, widest_column), 16, 16}; }
+
+/// The contexts of weight j in a row, from what is known of this row and the two above.
+NumberContexts weight_context(std::span<const int32_t> weights, int64_t i, int64_t j, int64_t d) {
+    const auto at = [&](int64_t row, int64_t column) {
+        return row < 0 || column < 0 ? 0 : std::abs(int64_t{weights[static_cast<size_t>(row * d + column)]});
+    };
+    const int64_t above = length_of(at(i - 1, j) + at(i - 2, j)), beside = length_of(at(i, j - 1) + at(i, j - 2));
+    return {above * 16 + beside, j, above, beside};
+}
+
 void put(Out& out, const KvBlock& block) {
     out.number(block.d);
     out.number(static_cast<uint8_t>(block.dead));
-    out.matrix(block.predict);
-    out.matrix(block.forward);
     out.matrix(block.inverse);
     out.list(block.log_spread);
+    out.list(block.log_weight);
+    NumberWriter coder(weight_contexts(block.d));
+    for (int64_t i = 0; i < static_cast<int64_t>(block.log_weight.size()); i++)
+        for (int64_t j = 0; j < block.d; j++)
+            coder.put(block.weights[static_cast<size_t>(i * block.d + j)],
+                      weight_context(block.weights, i, j, block.d));
+    out.text(coder.finish());
 }
 
 KvBlock get_block(In& in, int64_t d, int64_t n_feature) {
     KvBlock block;
     block.d = in.number<int64_t>();
     block.dead = in.number<uint8_t>() != 0;
-    block.predict = in.matrix();
-    block.forward = in.matrix();
     block.inverse = in.matrix();
     block.log_spread = in.list<int16_t>();
-    const auto square = static_cast<size_t>(block.dead ? 0 : d * d);
-    if (block.d != d || block.forward.size() != square || block.inverse.size() != square ||
-        block.predict.size() != static_cast<size_t>(block.dead ? 0 : (n_feature + 1) * d) ||
-        block.log_spread.size() != static_cast<size_t>(block.dead ? 0 : d))
+    block.log_weight = in.list<int16_t>();
+    const std::string_view coded = in.text();
+    const auto live = static_cast<size_t>(block.dead ? 0 : d);
+    if (block.d != d || block.inverse.size() != live * live || block.log_spread.size() != live ||
+        block.log_weight.size() != (block.dead ? 0 : static_cast<size_t>(n_feature + 1)))
         in.fail("a block whose matrices have other shapes than its heads");
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()}, weight_contexts(d));
+    block.weights.resize(block.log_weight.size() * live);
+    for (int64_t i = 0; i < static_cast<int64_t>(block.log_weight.size()); i++) {
+        for (int64_t j = 0; j < d; j++)
+            block.weights[static_cast<size_t>(i * d + j)] = coder.get(weight_context(block.weights, i, j, d));
+        if (coder.overrun()) in.fail("weights that end too early");
+    }
+    if (!derive_matrices(block)) in.fail("a matrix that has no inverse");
     return block;
 }
 
-void put(Out& out, const KvLayerProfile& layer) {
+NumberContexts query_contexts(int64_t d) { return {d, 1, 1, 16}; }
+
+void put_queries(Out& out, const KvLayerProfile& layer, int64_t n_queries, int64_t d) {
+    out.list(layer.log_query);
+    NumberWriter coder(query_contexts(d));
+    for (size_t h = 0; h < layer.log_query.size(); h++) {
+        const float step = std::exp2(static_cast<float>(layer.log_query[h]) / 16);
+        int32_t before = 0;
+        for (int64_t i = 0; i < n_queries * d; i++) {
+            const auto q = static_cast<int32_t>(
+                std::lround(layer.queries[h * static_cast<size_t>(n_queries * d) + static_cast<size_t>(i)] / step));
+            coder.put(q, {i % d, 0, 0, length_of(std::abs(before))});
+            before = q;
+        }
+    }
+    out.text(coder.finish());
+}
+
+void get_queries(In& in, KvLayerProfile& layer, int64_t n_queries, int64_t d) {
+    layer.log_query = in.list<int16_t>();
+    if (layer.log_query.size() != static_cast<size_t>(layer.n_head))
+        in.fail("a layer's lists have other lengths than its heads");
+    const std::string_view coded = in.text();
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()}, query_contexts(d));
+    for (const int16_t log_step : layer.log_query) {
+        const float step = std::exp2(static_cast<float>(log_step) / 16);
+        int32_t before = 0;
+        for (int64_t i = 0; i < n_queries * d; i++) {
+            before = coder.get({i % d, 0, 0, length_of(std::abs(before))});
+            layer.queries.push_back(static_cast<float>(before) * step);
+        }
+        if (coder.overrun()) in.fail("queries that end too early");
+    }
+}
+
+void put(Out& out, const KvLayerProfile& layer, const KvProfile& profile) {
     out.number(layer.n_head);
     out.number(layer.n_head_kv);
     for (const KvBlock& block : layer.k) put(out, block);
     for (const KvBlock& block : layer.v) put(out, block);
     out.list(layer.usual_attention);
-    out.matrix(layer.queries);
+    put_queries(out, layer, profile.n_queries, profile.d_k);
     out.list(layer.centroids);
     out.text(layer.model.serialized());
 }
@@ -143,10 +205,9 @@ void get_layer(In& in, KvProfile& profile, size_t l) {
             n_coefficients += static_cast<int64_t>(blocks.back().log_spread.size());
         }
     layer.usual_attention = in.list<float>();
-    layer.queries = in.matrix();
+    get_queries(in, layer, profile.n_queries, profile.d_k);
     layer.centroids = in.list<float>();
     if (layer.usual_attention.size() != static_cast<size_t>(layer.n_head_kv) ||
-        layer.queries.size() != static_cast<size_t>(layer.n_head * profile.n_queries * profile.d_k) ||
         layer.centroids.size() != static_cast<size_t>(2 * n_centroid_classes * 2))
         in.fail("a layer's lists have other lengths than its heads");
     layer.model = CoefficientModel::parse(in.text(), layer.n_head_kv, n_coefficients);
@@ -164,8 +225,8 @@ int64_t n_features(const KvProfile& profile, int64_t layer, bool is_value, int64
     const KvLayerProfile& here = profile.layers[static_cast<size_t>(layer)];
     const bool wide = profile.wide();
     int64_t n = 0;
-    if (layer > 0) {
-        const KvLayerProfile& before = profile.layers[static_cast<size_t>(layer - 1)];
+    for (int64_t back = 1; back <= std::min(layer, n_layers_before); back++) {
+        const KvLayerProfile& before = profile.layers[static_cast<size_t>(layer - back)];
         if (!wide)
             n += before.n_head_kv * (profile.d_k + profile.d_v);
         else if (head < before.n_head_kv)
@@ -176,12 +237,28 @@ int64_t n_features(const KvProfile& profile, int64_t layer, bool is_value, int64
     return n;
 }
 
-void round_matrices(KvBlock& block) {
-    for (std::vector<float>* m : {&block.predict, &block.forward, &block.inverse}) {
-        Out out;
-        out.matrix(*m);
-        *m = In(out.bytes, "").matrix();
+void round_halves(std::vector<float>& matrix) {
+    Out out;
+    out.matrix(matrix);
+    matrix = In(out.bytes, "").matrix();
+}
+
+bool derive_matrices(KvBlock& block) {
+    using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const auto n = static_cast<int64_t>(block.log_weight.size()), d = block.dead ? 0 : block.d;
+    if (block.dead) return true;
+    const Eigen::Map<const Rows> inverse(block.inverse.data(), d, d);
+    const Rows forward = inverse.cast<double>().eval().inverse().cast<float>();
+    Rows weights(n, d);
+    for (int64_t i = 0; i < n; i++) {
+        const float scale = std::exp2(static_cast<float>(block.log_weight[static_cast<size_t>(i)]) / 16);
+        for (int64_t j = 0; j < d; j++)
+            weights(i, j) = static_cast<float>(block.weights[static_cast<size_t>(i * d + j)]) * scale;
     }
+    const Rows predict = weights * inverse;
+    block.forward.assign(forward.data(), forward.data() + forward.size());
+    block.predict.assign(predict.data(), predict.data() + predict.size());
+    return forward.allFinite() && predict.allFinite();
 }
 
 std::string serialized(const KvProfile& profile) {
@@ -201,7 +278,7 @@ std::string serialized(const KvProfile& profile) {
     out.number(static_cast<uint64_t>(profile.layers.size()));
     // Shapes before matrices: what a block is predicted from depends on the layer before.
     for (const KvLayerProfile& layer : profile.layers) out.number(layer.n_head_kv);
-    for (const KvLayerProfile& layer : profile.layers) put(out, layer);
+    for (const KvLayerProfile& layer : profile.layers) put(out, layer, profile);
     out.bytes += sha256(out.bytes);
     return std::move(out.bytes);
 }
