@@ -8,9 +8,9 @@
 // WHAT, all from one reading of the text: a step around the profile's own, in sixteenths of an octave (-16); q8_0 or
 // q4_0, the engine's own caches of that type; FILE@RATIO, the rival at 16 / RATIO bits per number.
 //
-// A line: name, tokens, cache, what, bytes, ratio to the cache's state, the same over heads that are not dead, KL of the
-// next 256 tokens, share of the same favourite there, equal greedy tokens of 64: fed the untouched cache's own path, and
-// running freely, processor seconds to pack and unpack, to restore (unpack and hand over), and to recompute.
+// A line: name, tokens, cache, what, bytes, ratio to the cache's state, the same over heads that are not dead, KL of
+// the next 256 tokens, share of the same favourite there, equal greedy tokens of 64: fed the untouched cache's own
+// path, and running freely, processor seconds to pack and unpack, to restore (unpack and hand over), and to recompute.
 
 #include <fmt/format.h>
 

@@ -82,7 +82,8 @@ PeerBasis learn_basis(const PeerRows& fit, const PeerRows& held_out, int64_t ran
     PeerRows held = columns(held_out, basis.live);
     held.rowwise() -= basis.mean;
     basis.held_out = held * basis.axes;
-    basis.lost = static_cast<double>(held.squaredNorm() - basis.held_out.squaredNorm()) / static_cast<double>(held.rows());
+    basis.lost =
+        static_cast<double>(held.squaredNorm() - basis.held_out.squaredNorm()) / static_cast<double>(held.rows());
     return basis;
 }
 
@@ -154,7 +155,8 @@ std::vector<Group> best_groups(const std::vector<std::vector<Option>>& ending, d
     best[0] = 0;
     for (size_t end = 1; end < ending.size(); end++)
         for (const Option& o : ending[end]) {
-            const double sum = best[end - static_cast<size_t>(o.group.size)] + o.error + weight * static_cast<double>(o.cost_bits);
+            const double sum =
+                best[end - static_cast<size_t>(o.group.size)] + o.error + weight * static_cast<double>(o.cost_bits);
             if (sum < best[end]) {
                 best[end] = sum;
                 last[end] = &o;
@@ -193,7 +195,8 @@ std::vector<std::vector<Group>> allocate(const std::vector<PeerBasis>& bases, do
 int64_t deflated(const std::vector<uint8_t>& bytes) {
     uLongf size = compressBound(bytes.size());
     std::vector<uint8_t> out(size);
-    if (compress2(out.data(), &size, bytes.data(), bytes.size(), 9) != Z_OK) throw EngineError("zlib: compress2 failed");
+    if (compress2(out.data(), &size, bytes.data(), bytes.size(), 9) != Z_OK)
+        throw EngineError("zlib: compress2 failed");
     return std::min<int64_t>(static_cast<int64_t>(size), static_cast<int64_t>(bytes.size()));
 }
 
@@ -251,8 +254,8 @@ int64_t code_basis(const PeerBasis& basis, const std::vector<Group>& groups, Pee
 void put_back_raw(const KvTensor& t, int64_t n_cells, std::span<const uint8_t> from, std::string& to) {
     if (t.transposed) throw UsageError("the rival takes plain V only; run with flash attention");
     for (const auto& [first, n] : {std::pair{int64_t{0}, n_sinks}, std::pair{n_cells - n_window, n_window}})
-        std::memcpy(to.data() + t.offset_bytes + first * t.row_bytes, from.data() + t.offset_bytes + first * t.row_bytes,
-                    static_cast<size_t>(n * t.row_bytes));
+        std::memcpy(to.data() + t.offset_bytes + first * t.row_bytes,
+                    from.data() + t.offset_bytes + first * t.row_bytes, static_cast<size_t>(n * t.row_bytes));
 }
 
 template <class T>
@@ -309,7 +312,8 @@ Peer learn_peer(Session& session, const Model& model, const CalibrationText& tex
             const int64_t width = is_value ? peer.width_v : peer.width_k;
             PeerRows fit(n * static_cast<int64_t>(pieces.size() - 1), span * width);
             for (size_t p = 0; p + 1 < pieces.size(); p++)
-                fit.middleRows(static_cast<int64_t>(p) * n, n) = gather(pieces[p], is_value, l, span, width, n_sinks, n);
+                fit.middleRows(static_cast<int64_t>(p) * n, n) =
+                    gather(pieces[p], is_value, l, span, width, n_sinks, n);
             const PeerRows held = gather(pieces.back(), is_value, l, span, width, n_sinks, n);
             PeerRows some(n_held_out, held.cols());
             for (int64_t t = 0; t < n_held_out; t++) some.row(t) = held.row(t * n / n_held_out);
@@ -355,7 +359,8 @@ Peer read_peer(const std::filesystem::path& path) {
 PeerPacked pack_with_peer(const Peer& peer, const KvProfile& shapes, const KvState& state,
                           std::span<const uint8_t> bytes, double ratio) {
     const auto n = static_cast<int64_t>(positions_of(state).size()), middle = n - n_sinks - n_window;
-    if (middle < 1) throw UsageError(fmt::format("{} tokens: the rival keeps the first 4 and the last 128 as they are", n));
+    if (middle < 1)
+        throw UsageError(fmt::format("{} tokens: the rival keeps the first 4 and the last 128 as they are", n));
     std::array<std::vector<std::vector<Group>>, 2> groups;
     for (const bool is_value : {false, true})
         groups[is_value ? 1 : 0] =

@@ -6,8 +6,8 @@
 namespace ech0 {
 namespace {
 
-constexpr int64_t longest = 31;                                 // bits of a magnitude
-constexpr int64_t n_slots = longest + 1 + longest + 1;          // lengths, then the bit below the leading one by length
+constexpr int64_t longest = 31;                         // bits of a magnitude
+constexpr int64_t n_slots = longest + 1 + longest + 1;  // lengths, then the bit below the leading one by length
 constexpr uint32_t toss_probability = 32768;
 
 }  // namespace
@@ -38,7 +38,8 @@ int32_t NumberModel::number(int32_t value, const NumberContexts& at, const Coded
     int64_t found = 1;
     for (int64_t s = n - 2; s >= 0; s--) {
         const bool wanted = ((magnitude >> s) & 1) != 0;
-        found = found * 2 + ((s == n - 2 ? bit(wanted, longest + 1 + n, at, coded) : coded(wanted, toss_probability)) ? 1 : 0);
+        found = found * 2 +
+                ((s == n - 2 ? bit(wanted, longest + 1 + n, at, coded) : coded(wanted, toss_probability)) ? 1 : 0);
     }
     return static_cast<int32_t>(coded(value < 0, toss_probability) ? -found : found);
 }

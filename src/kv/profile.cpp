@@ -186,7 +186,6 @@ void put(Out& out, const KvLayerProfile& layer, const KvProfile& profile) {
     for (const KvBlock& block : layer.v) put(out, block);
     out.list(layer.usual_attention);
     put_queries(out, layer, profile.n_queries, profile.d_k);
-    out.list(layer.centroids);
     out.text(layer.model.serialized());
 }
 
@@ -206,9 +205,7 @@ void get_layer(In& in, KvProfile& profile, size_t l) {
         }
     layer.usual_attention = in.list<float>();
     get_queries(in, layer, profile.n_queries, profile.d_k);
-    layer.centroids = in.list<float>();
-    if (layer.usual_attention.size() != static_cast<size_t>(layer.n_head_kv) ||
-        layer.centroids.size() != static_cast<size_t>(2 * n_centroid_classes * 2))
+    if (layer.usual_attention.size() != static_cast<size_t>(layer.n_head_kv))
         in.fail("a layer's lists have other lengths than its heads");
     layer.model = CoefficientModel::parse(in.text(), layer.n_head_kv, n_coefficients);
 }

@@ -37,15 +37,12 @@ struct KvBlock {
     std::vector<float> forward;  ///< [d, d] residual to coefficients
 };
 
-constexpr int64_t n_centroid_classes = 8;
-
 struct KvLayerProfile {
     int64_t n_head = 0, n_head_kv = 0;
     std::vector<KvBlock> k, v;           ///< [n_head_kv]
     std::vector<float> usual_attention;  ///< [n_head_kv] mean squared attention per token in calibration
     std::vector<float> queries;          ///< [n_head, n_queries, d_k] before they are turned by position
-    std::vector<int16_t> log_query;      ///< [n_head] 16 log2 of the step that queries are whole numbers of, -127 to 127
-    std::vector<float> centroids;  ///< [2 (K, V), n_centroid_classes, 2]: how far below |k| = 1, and larger, values lie
+    std::vector<int16_t> log_query;  ///< [n_head] 16 log2 of the step that queries are whole numbers of, -127 to 127
     CoefficientModel model;
 };
 

@@ -36,8 +36,8 @@ constexpr double metric_ridge = 0.01;
 constexpr double predictor_ridge = 3e-4;
 // Rounding the weights of a predictor may add noise of this much of a step to a coefficient before it is rounded.
 constexpr double weight_noise = 0.5;
-// What all coefficients rounded with the profile's own step are to cost, nats per token. Predictors are learnt from what is
-// decoded with that step.
+// What all coefficients rounded with the profile's own step are to cost, nats per token. Predictors are learnt from
+// what is decoded with that step.
 constexpr double own_divergence = 0.002;
 constexpr int64_t n_sampled_queries = 64;  // of each piece, for the metric of keys
 constexpr int64_t n_sampled_pairs = 256;   // of each piece and head, drawn by how much an error in the pair matters
@@ -327,7 +327,6 @@ KvProfile alone(const KvProfile& profile, int64_t l, const LayerMetrics& metrics
     KvProfile one = profile;
     one.layers = {profile.layers[static_cast<size_t>(l)]};
     KvLayerProfile& layer = one.layers.front();
-    layer.centroids.assign(static_cast<size_t>(2 * n_centroid_classes * 2), 0);
     for (const bool is_value : {false, true}) {
         auto& blocks = is_value ? layer.v : layer.k;
         blocks.clear();
@@ -504,7 +503,8 @@ void set_weights(KvBlock& block, const Rows& predict, const Features& f, int32_t
 void set_spreads(KvBlock& block, const Rows& coefficients) {
     for (int64_t i = 0; i < block.d; i++) {
         const double variance = coefficients.col(i).squaredNorm() / static_cast<double>(coefficients.rows());
-        block.log_spread[static_cast<size_t>(i)] = static_cast<int16_t>(std::lround(8 * std::log2(std::max(variance, 1e-24))));
+        block.log_spread[static_cast<size_t>(i)] =
+            static_cast<int16_t>(std::lround(8 * std::log2(std::max(variance, 1e-24))));
     }
 }
 
@@ -523,7 +523,8 @@ void decode_block(const Step& s, bool is_value, int64_t h, const Rows& f, const 
         for (int64_t t = n_sinks; t < n; t++, row++) {
             const float step = std::exp2(
                 static_cast<float>(s.profile.step + 4 * s.exponents[p][static_cast<size_t>(t * n_kv + h)]) / 16);
-            c.row(row) = (c.row(row).array().abs() / step + 0.38F).floor() * c.row(row).array().sign() * step;
+            c.row(row) =
+                (c.row(row).array().abs() / step + 0.5F - dead_zone).floor() * c.row(row).array().sign() * step;
         }
     }
     predicted += c * inverse;
@@ -548,9 +549,10 @@ void fit_block(const Step& s, bool is_value, int64_t h, const Features& f, Decod
         set_transform(block, root_of((is_value ? s.metrics.v : s.metrics.k)[static_cast<size_t>(h)]),
                       s.gain[is_value ? 1 : 0], x - f.rows() * predict);
         if (!derive_matrices(block))
-            throw UsageError(fmt::format("layer {}, head {} of {}: its transform has no inverse; the lossy codec can't "
-                                         "work on this model: pack without --kl and --ratio",
-                                         s.layer, h, s.profile.model_name));
+            throw UsageError(
+                fmt::format("layer {}, head {} of {}: its transform has no inverse; the lossy codec can't "
+                            "work on this model: pack without --kl and --ratio",
+                            s.layer, h, s.profile.model_name));
         set_weights(block, predict, f, s.profile.step);
         derive_matrices(block);
         decode_block(s, is_value, h, f.rows(), x, block, here);
@@ -564,29 +566,25 @@ void fit_blocks(const Step& s, Decoded& here) {
     Features f(feature_rows(s.profile, s.layer, false, 0, s.before, here));
     for (const bool is_value : {false, true})
         for (int64_t h = 0; h < n_head_kv; h++) {
-            if (wide && (is_value || h > 0)) f = Features(feature_rows(s.profile, s.layer, is_value, h, s.before, here));
+            if (wide && (is_value || h > 0))
+                f = Features(feature_rows(s.profile, s.layer, is_value, h, s.before, here));
             fit_block(s, is_value, h, f, here);
             if (!wide) f.append(head_rows(here, is_value, h, is_value ? s.profile.d_v : s.profile.d_k, n_head_kv));
         }
 }
 
-/// Statistics of the bits and of rounding, from coding the calibration text itself.
+/// Statistics of the bits, from coding the calibration text itself.
 void fit_statistics(const Step& s, Decoded& here) {
     KvLayerProfile& layer = s.profile.layers[static_cast<size_t>(s.layer)];
-    layer.centroids.assign(static_cast<size_t>(2 * n_centroid_classes * 2), 0.03F);
     int64_t n_coefficients = 0;
     for (const auto* blocks : {&layer.k, &layer.v})
         for (const KvBlock& block : *blocks) n_coefficients += static_cast<int64_t>(block.log_spread.size());
     layer.model = CoefficientModel(layer.n_head_kv, n_coefficients);
-    RoundingSums sums;
     for (size_t p = 0; p < here.size(); p++) {
         const LayerCodes codes = quantize_layer(s.profile, s.layer, s.profile.step, s.values[p], s.exponents[p],
-                                                before_piece(s.before, p), s.n_threads, here[p], &sums);
+                                                before_piece(s.before, p), s.n_threads, here[p]);
         write_codes(codes, s.profile.step, layer.model);
     }
-    for (size_t i = 0; i < layer.centroids.size(); i++)
-        if (sums.n[i] >= 100)
-            layer.centroids[i] = static_cast<float>(std::clamp(sums.offset[i] / sums.n[i], -0.4, 0.4));
 }
 
 }  // namespace
@@ -613,7 +611,8 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
 
     int64_t n_coefficients = 0;
     for (const KvLayerProfile& layer : profile.layers) n_coefficients += layer.n_head_kv * (profile.d_k + profile.d_v);
-    profile.step = static_cast<int32_t>(std::lround(8 * std::log2(12 * own_divergence / static_cast<double>(n_coefficients))));
+    profile.step =
+        static_cast<int32_t>(std::lround(8 * std::log2(12 * own_divergence / static_cast<double>(n_coefficients))));
 
     Dice dice;
     DecodedBefore before;

@@ -259,8 +259,9 @@ std::string with_half_the_text_behind(const std::string& bytes, std::span<const 
 
 TEST_CASE("a KV profile whose hash is right but whose matrices are not is refused by what is wrong") {
     const std::string bytes = serialized(llama_profile());
-    CHECK_THROWS_WITH_AS(parse_kv_profile(with_half_the_text_behind(bytes, llama_profile().layers[1].v[0].log_weight), "p"),
-                         doctest::Contains("weights that end too early"), FormatError);
+    CHECK_THROWS_WITH_AS(
+        parse_kv_profile(with_half_the_text_behind(bytes, llama_profile().layers[1].v[0].log_weight), "p"),
+        doctest::Contains("weights that end too early"), FormatError);
     CHECK_THROWS_WITH_AS(parse_kv_profile(with_half_the_text_behind(bytes, llama_profile().layers[1].log_query), "p"),
                          doctest::Contains("queries that end too early"), FormatError);
     KvProfile flat = llama_profile();
@@ -282,7 +283,8 @@ TEST_CASE("a layer is predicted from the two before it and from its heads so far
     CHECK(n_features(profile, 1, false, 0) == 2 * 3);
     CHECK(n_features(profile, 2, false, 1) == 4 * 3 + 2);
     CHECK(n_features(profile, 3, true, 1) == 4 * 3 + 2 * 2 + 1);
-    const KvLayerValues before{{1, 2, 3, 4}, {5, 6}}, earlier{{7, 8, 9, 10}, {11, 12}}, here{{13, 14, 15, 16}, {17, 18}};
+    const KvLayerValues before{{1, 2, 3, 4}, {5, 6}}, earlier{{7, 8, 9, 10}, {11, 12}},
+        here{{13, 14, 15, 16}, {17, 18}};
     std::vector<float> out(18);
     gather_features(profile, 3, true, 1, 0, {&before, &earlier}, here, out.data());
     CHECK(out == std::vector<float>{1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17});
