@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 THREADS=1
 run=(nice -n 5 "$build/bench/kv_lossy")
 
 [ -s "$profile" ] || "${run[@]}" profile "$model" "$profile"
-[ -z "$rival" ] || [ -s "$work/$name.all" ] || "${run[@]}" peer "$model" "$profile" "$("$build/ech0" inspect "$model" --json | awk '/"n_layer"/ { gsub(/[^0-9]/, "", $2); print $2; exit }')" "${RANK:-56}" "$work/$name.all"
+[ -z "$rival" ] || [ -s "$work/$name.all" ] || "${run[@]}" peer "$model" "$profile" "$("$build/ech0" inspect "$model" --json | awk '/"n_layer"/ { gsub(/[^0-9]/, "", $2); print $2; exit }')" "${RANK:-40}" "$work/$name.all"
 [ -z "$rival_layer" ] || [ -s "$work/$name.layer" ] || "${run[@]}" peer "$model" "$profile" 1 4096 "$work/$name.layer"
 
 if [ ! -s "$csv" ]; then
