@@ -196,24 +196,17 @@ namespace {
 
 // Counters that saw much would be slow to follow another text: they count as at most this many bits.
 constexpr uint16_t most_seen = 40;
-constexpr int kept_bits = 12;  // of a probability
-const NumberContexts counter_contexts = {16, n_bin, 1, 1};
-
-/// How often a counter was asked: like the ones before it and in its place.
-NumberContexts counter_context(size_t i, int32_t before) {
-    return {length_of(before), static_cast<int64_t>(i) % n_bin, 0, 0};
-}
+constexpr int count_bits = 6, kept_bits = 12;  // of the count, of the probability
 
 }  // namespace
 
 std::string CoefficientModel::serialized() const {
-    NumberWriter coder(counter_contexts);
-    int32_t before = 0;
-    for (size_t i = 0; i < counters.size(); i++) {
-        const int32_t n = std::min(counters[i].n, most_seen);
-        coder.put(n, counter_context(i, before));
-        if (n > 0) coder.toss(counters[i].p >> (16 - kept_bits), kept_bits);
-        before = n;
+    NumberWriter coder;
+    for (const BitCounter& counter : counters) {
+        coder.toss(counter.n > 0 ? 1 : 0, 1);
+        if (counter.n == 0) continue;
+        coder.toss(std::min(counter.n, most_seen), count_bits);
+        coder.toss(counter.p >> (16 - kept_bits), kept_bits);
     }
     std::string out;
     for (const MixerWeights& w : mixers) out.append(reinterpret_cast<const char*>(w.data()), sizeof w);
@@ -230,13 +223,10 @@ CoefficientModel CoefficientModel::parse(std::string_view bytes, int64_t n_head,
         for (int32_t& x : w) x = std::clamp(x, -(1 << 22), 1 << 22);
         bytes.remove_prefix(sizeof w);
     }
-    NumberReader coder({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, counter_contexts);
-    int32_t before = 0;
-    for (size_t i = 0; i < model.counters.size(); i++) {
-        before = std::clamp<int32_t>(coder.get(counter_context(i, before)), 0, 255);
-        if (before == 0) continue;
-        BitCounter& c = model.counters[i];
-        c.n = static_cast<uint16_t>(before);
+    NumberReader coder({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+    for (BitCounter& c : model.counters) {
+        if (coder.toss(1) == 0) continue;
+        c.n = static_cast<uint16_t>(coder.toss(count_bits));
         c.p = static_cast<uint16_t>((coder.toss(kept_bits) << (16 - kept_bits)) + (1U << (15 - kept_bits)));
         c.p = std::clamp<uint16_t>(c.p, 16, 65519);
     }

@@ -1,74 +1,76 @@
 #include "kv/number_code.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <bit>
+#include <utility>
 
 namespace ech0 {
 namespace {
 
-constexpr int64_t longest = 31;                         // bits of a magnitude
-constexpr int64_t n_slots = longest + 1 + longest + 1;  // lengths, then the bit below the leading one by length
-constexpr uint32_t toss_probability = 32768;
+constexpr int longest_run = 24;  // of ones; then the number follows as it is
+
+/// Bits of a number that are stored as they are; what is above them is counted out.
+int low_bits(int64_t near) {
+    return std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(near, 0)) >> 1)) - 1, 0, 30);
+}
 
 }  // namespace
 
-NumberModel::NumberModel(const NumberContexts& n)
-    : mixers_(static_cast<size_t>(n_slots), MixerWeights{20000, 20000, 16000, 16000}) {
-    for (size_t i = 0; i < n.size(); i++) counters_[i].resize(static_cast<size_t>(n[i] * n_slots));
-}
-
-template <class Coded>
-bool NumberModel::bit(bool value, int64_t slot, const NumberContexts& at, const Coded& coded) {
-    std::array<BitCounter*, n_mixed> counters{};
-    for (size_t i = 0; i < counters.size(); i++)
-        counters[i] = &counters_[i][static_cast<size_t>(at[i] * n_slots + slot)];
-    value = coded(value, predictor_.predict(counters, mixers_[static_cast<size_t>(slot)]));
-    predictor_.learn(value);
-    return value;
-}
-
-template <class Coded>
-int32_t NumberModel::number(int32_t value, const NumberContexts& at, const Coded& coded) {
-    const int64_t magnitude = std::abs(int64_t{value});
-    int64_t length = 0;
-    while ((magnitude >> length) != 0) length++;
-    int64_t n = 0;
-    while (n < longest && bit(length > n, n, at, coded)) n++;
-    if (n == 0) return 0;
-    int64_t found = 1;
-    for (int64_t s = n - 2; s >= 0; s--) {
-        const bool wanted = ((magnitude >> s) & 1) != 0;
-        found = found * 2 +
-                ((s == n - 2 ? bit(wanted, longest + 1 + n, at, coded) : coded(wanted, toss_probability)) ? 1 : 0);
-    }
-    return static_cast<int32_t>(coded(value < 0, toss_probability) ? -found : found);
-}
-
-void NumberWriter::put(int32_t value, const NumberContexts& at) {
-    model_.number(value, at, [&](bool b, uint32_t p) {
-        io_.put(b, p);
-        return b;
-    });
-}
-
 void NumberWriter::toss(uint32_t value, int n_bits) {
-    for (int s = n_bits - 1; s >= 0; s--) io_.put(((value >> s) & 1) != 0, toss_probability);
+    held_ |= static_cast<uint64_t>(value) << n_held_;
+    for (n_held_ += n_bits; n_held_ >= 8; n_held_ -= 8, held_ >>= 8) out_.push_back(static_cast<char>(held_ & 255));
 }
 
-int32_t NumberReader::get(const NumberContexts& at) {
-    return model_.number(0, at, [&](bool, uint32_t p) { return io_.get(p); });
+void NumberWriter::put(int32_t value, int64_t near) {
+    const auto folded = static_cast<uint32_t>(value < 0 ? -2 * int64_t{value} - 1 : 2 * int64_t{value});
+    const int low = low_bits(near);
+    const uint32_t run = folded >> low;
+    if (run >= longest_run) {
+        toss((1U << longest_run) - 1, longest_run);
+        toss(folded, 32);
+        return;
+    }
+    toss((1U << run) - 1, static_cast<int>(run) + 1);
+    toss(folded & ((1U << low) - 1), low);
+}
+
+std::string NumberWriter::finish() {
+    if (n_held_ > 0) out_.push_back(static_cast<char>(held_ & 255));
+    held_ = 0;
+    n_held_ = 0;
+    return std::exchange(out_, {});
+}
+
+void NumberReader::fill() {
+    for (; n_held_ <= 56; n_held_ += 8) {
+        if (at_ < bytes_.size())
+            held_ |= static_cast<uint64_t>(bytes_[at_++]) << n_held_;
+        else
+            n_beyond_++;
+    }
 }
 
 uint32_t NumberReader::toss(int n_bits) {
-    uint32_t value = 0;
-    for (int s = 0; s < n_bits; s++) value = value * 2 + (io_.get(toss_probability) ? 1 : 0);
+    fill();
+    const auto value = static_cast<uint32_t>(held_ & ((uint64_t{1} << n_bits) - 1));
+    held_ >>= n_bits;
+    n_held_ -= n_bits;
     return value;
 }
 
-int64_t length_of(int64_t magnitude) {
-    int64_t n = 0;
-    while (n < 15 && (magnitude >> n) != 0) n++;
-    return n;
+int32_t NumberReader::get(int64_t near) {
+    fill();
+    const int low = low_bits(near), run = std::countr_one(held_);
+    uint32_t folded = 0;
+    if (run >= longest_run) {
+        toss(longest_run);
+        folded = toss(32);
+    } else {
+        toss(run + 1);
+        folded = (static_cast<uint32_t>(run) << low) | toss(low);
+    }
+    const auto half = static_cast<int64_t>(folded >> 1);
+    return static_cast<int32_t>((folded & 1) != 0 ? -half - 1 : half);
 }
 
 }  // namespace ech0

@@ -94,18 +94,23 @@ private:
     std::string_view bytes_, name_;
 };
 
-// Weights: how large those above and beside are, the coefficient, both.
-constexpr int64_t widest_column = 4096;
-NumberContexts weight_contexts(int64_t d) { return {256, std::min(d, widest_column), 16, 16}; }
+/// How large the weights of each coefficient were of late, and those just before in the row.
+class WeightSizes {
+public:
+    explicit WeightSizes(int64_t d) : columns_(static_cast<size_t>(d)) {}
+    int64_t near(int64_t j) const {
+        return columns_[static_cast<size_t>(j)].times_four() / 2 + (j == 0 ? 0 : last_) + (j < 2 ? 0 : one_before_);
+    }
+    void add(int64_t j, int32_t weight) {
+        columns_[static_cast<size_t>(j)].add(weight);
+        one_before_ = last_;
+        last_ = std::abs(int64_t{weight});
+    }
 
-/// The contexts of weight j in a row, from what is known of this row and the two above.
-NumberContexts weight_context(std::span<const int32_t> weights, int64_t i, int64_t j, int64_t d) {
-    const auto at = [&](int64_t row, int64_t column) {
-        return row < 0 || column < 0 ? 0 : std::abs(int64_t{weights[static_cast<size_t>(row * d + column)]});
-    };
-    const int64_t above = length_of(at(i - 1, j) + at(i - 2, j)), beside = length_of(at(i, j - 1) + at(i, j - 2));
-    return {above * 16 + beside, j, above, beside};
-}
+private:
+    std::vector<RecentMagnitude> columns_;
+    int64_t last_ = 0, one_before_ = 0;
+};
 
 void put(Out& out, const KvBlock& block) {
     out.number(block.d);
@@ -113,11 +118,16 @@ void put(Out& out, const KvBlock& block) {
     out.matrix(block.inverse);
     out.list(block.log_spread);
     out.list(block.log_weight);
-    NumberWriter coder(weight_contexts(block.d));
-    for (int64_t i = 0; i < static_cast<int64_t>(block.log_weight.size()); i++)
-        for (int64_t j = 0; j < block.d; j++)
-            coder.put(block.weights[static_cast<size_t>(i * block.d + j)],
-                      weight_context(block.weights, i, j, block.d));
+    NumberWriter coder;
+    WeightSizes sizes(block.d);
+    for (size_t i = 0; i < block.log_weight.size(); i++) {
+        if (block.log_weight[i] == no_weights) continue;
+        for (int64_t j = 0; j < block.d; j++) {
+            const int32_t w = block.weights[i * static_cast<size_t>(block.d) + static_cast<size_t>(j)];
+            coder.put(w, sizes.near(j));
+            sizes.add(j, w);
+        }
+    }
     out.text(coder.finish());
 }
 
@@ -133,30 +143,34 @@ KvBlock get_block(In& in, int64_t d, int64_t n_feature) {
     if (block.d != d || block.inverse.size() != live * live || block.log_spread.size() != live ||
         block.log_weight.size() != (block.dead ? 0 : static_cast<size_t>(n_feature + 1)))
         in.fail("a block whose matrices have other shapes than its heads");
-    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()}, weight_contexts(d));
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
+    WeightSizes sizes(d);
     block.weights.resize(block.log_weight.size() * live);
-    for (int64_t i = 0; i < static_cast<int64_t>(block.log_weight.size()); i++) {
-        for (int64_t j = 0; j < d; j++)
-            block.weights[static_cast<size_t>(i * d + j)] = coder.get(weight_context(block.weights, i, j, d));
+    for (size_t i = 0; i < block.log_weight.size(); i++) {
+        if (block.log_weight[i] == no_weights) continue;
+        for (int64_t j = 0; j < d; j++) {
+            const int32_t w = coder.get(sizes.near(j));
+            sizes.add(j, w);
+            block.weights[i * live + static_cast<size_t>(j)] = w;
+        }
         if (coder.overrun()) in.fail("weights that end too early");
     }
     if (!derive_matrices(block)) in.fail("a matrix that has no inverse");
     return block;
 }
 
-NumberContexts query_contexts(int64_t d) { return {d, 1, 1, 16}; }
-
 void put_queries(Out& out, const KvLayerProfile& layer, int64_t n_queries, int64_t d) {
     out.list(layer.log_query);
-    NumberWriter coder(query_contexts(d));
+    NumberWriter coder;
     for (size_t h = 0; h < layer.log_query.size(); h++) {
         const float step = std::exp2(static_cast<float>(layer.log_query[h]) / 16);
-        int32_t before = 0;
+        std::vector<RecentMagnitude> sizes(static_cast<size_t>(d));
         for (int64_t i = 0; i < n_queries * d; i++) {
             const auto q = static_cast<int32_t>(
                 std::lround(layer.queries[h * static_cast<size_t>(n_queries * d) + static_cast<size_t>(i)] / step));
-            coder.put(q, {i % d, 0, 0, length_of(std::abs(before))});
-            before = q;
+            RecentMagnitude& size = sizes[static_cast<size_t>(i % d)];
+            coder.put(q, size.times_four());
+            size.add(q);
         }
     }
     out.text(coder.finish());
@@ -167,13 +181,15 @@ void get_queries(In& in, KvLayerProfile& layer, int64_t n_queries, int64_t d) {
     if (layer.log_query.size() != static_cast<size_t>(layer.n_head))
         in.fail("a layer's lists have other lengths than its heads");
     const std::string_view coded = in.text();
-    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()}, query_contexts(d));
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
     for (const int16_t log_step : layer.log_query) {
         const float step = std::exp2(static_cast<float>(log_step) / 16);
-        int32_t before = 0;
+        std::vector<RecentMagnitude> sizes(static_cast<size_t>(d));
         for (int64_t i = 0; i < n_queries * d; i++) {
-            before = coder.get({i % d, 0, 0, length_of(std::abs(before))});
-            layer.queries.push_back(static_cast<float>(before) * step);
+            RecentMagnitude& size = sizes[static_cast<size_t>(i % d)];
+            const int32_t q = coder.get(size.times_four());
+            size.add(q);
+            layer.queries.push_back(static_cast<float>(q) * step);
         }
         if (coder.overrun()) in.fail("queries that end too early");
     }
@@ -248,7 +264,8 @@ bool derive_matrices(KvBlock& block) {
     const Rows forward = inverse.cast<double>().eval().inverse().cast<float>();
     Rows weights(n, d);
     for (int64_t i = 0; i < n; i++) {
-        const float scale = std::exp2(static_cast<float>(block.log_weight[static_cast<size_t>(i)]) / 16);
+        const int16_t log_weight = block.log_weight[static_cast<size_t>(i)];
+        const float scale = log_weight == no_weights ? 0 : std::exp2(static_cast<float>(log_weight) / 16);
         for (int64_t j = 0; j < d; j++)
             weights(i, j) = static_cast<float>(block.weights[static_cast<size_t>(i * d + j)]) * scale;
     }

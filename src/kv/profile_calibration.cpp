@@ -341,7 +341,7 @@ KvProfile alone(const KvProfile& profile, int64_t l, const LayerMetrics& metrics
             const Eigen::RowVectorXf mean = x.colwise().mean();
             x.rowwise() -= mean;
             set_transform(block, root_of((is_value ? metrics.v : metrics.k)[static_cast<size_t>(h)]), 1, x);
-            block.log_weight.assign(static_cast<size_t>(n_feature), 0);
+            block.log_weight.assign(static_cast<size_t>(n_feature), no_weights);
             block.weights.assign(static_cast<size_t>(n_feature * d), 0);
             derive_matrices(block);
             std::copy_n(mean.data(), d, block.predict.begin());
@@ -486,7 +486,7 @@ struct Step {
 void set_weights(KvBlock& block, const Rows& predict, const Features& f, int32_t step) {
     const Rows w = predict * Eigen::Map<const Rows>(block.forward.data(), block.d, block.d);
     const double noise = weight_noise * std::exp2(step / 16.0) / std::sqrt(static_cast<double>(w.rows()));
-    block.log_weight.assign(static_cast<size_t>(w.rows()), 0);
+    block.log_weight.assign(static_cast<size_t>(w.rows()), no_weights);
     block.weights.assign(static_cast<size_t>(w.size()), 0);
     for (int64_t i = 0; i < w.rows(); i++) {
         if (!(f.mean_square(i) > 1e-20)) continue;  // a dead head's
