@@ -7,8 +7,8 @@
 # A document begins behind the first newline at OFFSET (bytes). Lines that the CSV has are not measured again, so a run
 # that was stopped goes on, and further contexts, documents or steps can be added. One thread.
 # Environment: STEPS around the profile's own for F16 caches, STEPS_Q8 for q8_0 caches, ENGINE (q8_0 q4_0), RIVAL
-# (ratios before DEFLATE, of PCA over all layers), RIVAL_LAYER (the same, PCA layer by layer), each may be empty; LABEL
-# put before "step" in the lines; PROFILE (made where it does not exist), BUILD, WORK, CSV, CHUNKS of calibration text.
+# (ratios before DEFLATE, of PCA over all layers), RIVAL_LAYER (the same, PCA layer by layer), each may be empty; RANK of
+# the former per layer; PROFILE (made where it does not exist), CHUNKS of its text; BUILD, WORK, CSV.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 3 ] || { sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
@@ -26,7 +26,7 @@ run=(nice -n 5 "$build/bench/kv_lossy")
 
 if [ ! -s "$csv" ]; then
   { echo "# command: bench/kv_lossy.sh $name.gguf \"$contexts\" $(for d in "$@"; do printf '%s ' "$(basename "${d%@*}")@${d##*@}"; done); commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown); $("$build/ech0" --version | tr '\n' ' ')"
-    echo "# machine: $(lscpu 2> /dev/null | sed -n 's/^Model name: *//p'), one thread, not idle; profile: $(wc -c < "$profile") bytes, not in the ratios"
+    echo "# machine: $(lscpu 2> /dev/null | sed -n 's/^Model name: *//p'), one thread, not idle; seconds are of its processor; profile: $(wc -c < "$profile") bytes, not in the ratios"
     for text in $(printf '%s\n' "${@%@*}" | sort -u); do echo "# text sha256: $(sha256sum "$text" | cut -c1-64) $(basename "$text")"; done
     echo "name,tokens,cache,what,bytes,ratio,live_ratio,kl,same_top,greedy_path,greedy_free,pack_s,unpack_s,restore_s,recompute_s"; } > "$csv"
 fi
@@ -40,12 +40,12 @@ measure() {
       *.all@*) label=pca-all@${what##*@} ;;
       *.layer@*) label=pca-layer@${what##*@} ;;
       q*) label=$what ;;
-      *) label=${LABEL:-}step$what ;;
+      *) label=step$what ;;
     esac
     grep -qF "$id,$tokens,$type,$label," "$csv" || wanted+=("$what")
   done
   [ ${#wanted[@]} -eq 0 ] && return
-  "${run[@]}" measure "$model" "$profile" "$text" "$offset" "$tokens" "$type" "$id" "${wanted[@]}" | sed -u "s/,step/,${LABEL:-}step/" | tee -a "$csv"
+  "${run[@]}" measure "$model" "$profile" "$text" "$offset" "$tokens" "$type" "$id" "${wanted[@]}" | tee -a "$csv"
 }
 for tokens in $contexts; do
   for document in "$@"; do

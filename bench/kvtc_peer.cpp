@@ -82,8 +82,6 @@ PeerBasis learn_basis(const PeerRows& fit, const PeerRows& held_out, int64_t ran
     PeerRows held = columns(held_out, basis.live);
     held.rowwise() -= basis.mean;
     basis.held_out = held * basis.axes;
-    basis.lost =
-        static_cast<double>(held.squaredNorm() - basis.held_out.squaredNorm()) / static_cast<double>(held.rows());
     return basis;
 }
 
@@ -332,7 +330,6 @@ void write_peer(const Peer& peer, const std::filesystem::path& path) {
             put(out, b.mean.data(), b.mean.size());
             put(out, b.axes.data(), b.axes.size());
             put(out, b.held_out.data(), b.held_out.size());
-            put(out, &b.lost, 1);
         }
     if (!out.flush()) throw EngineError(fmt::format("write {}: failed", path.string()));
 }
@@ -351,7 +348,6 @@ Peer read_peer(const std::filesystem::path& path) {
             const std::vector<float> axes = get<float>(in);
             b.axes = as_rows(axes, static_cast<int64_t>(axes.size() / std::max<size_t>(b.live.size(), 1)));
             b.held_out = as_rows(get<float>(in), b.axes.cols());
-            b.lost = get<double>(in).at(0);
         }
     return peer;
 }

@@ -33,7 +33,6 @@ struct PeerBasis {
     Eigen::RowVectorXf mean;    ///< [live]
     PeerRows axes;              ///< [live, rank]
     PeerRows held_out;          ///< [n, rank] coefficients that bits are chosen by
-    double lost = 0;            ///< squared error per held-out token that the rank leaves
 };
 
 struct Peer {
