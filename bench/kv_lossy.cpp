@@ -1,17 +1,20 @@
 // What lossy snapshots of KV caches cost and save: kv_lossy.sh runs it over models, documents and context lengths.
 //
-//   kv_lossy profile MODEL OUT                                        learn the codec's profile on our own text
-//   kv_lossy measure MODEL PROFILE TEXT OFFSET N_TOKENS TYPE NAME STEP…   one CSV line for each step around the
-//                                                                     profile's own, in sixteenths of an octave; `q8_0`
-//                                                                     and `q4_0`: the engine's own caches of that type
+//   kv_lossy profile MODEL OUT                   learn the codec's profile on our own text
+//   kv_lossy peer MODEL PROFILE SPAN RANK OUT    learn the rival's axes on the same text (kvtc_peer.h)
+//   kv_lossy measure MODEL PROFILE TEXT OFFSET N_TOKENS TYPE NAME WHAT…
 //
-// A line: name, tokens, cache, what, bytes, ratio to the F16 cache's state, KL of the next 256 tokens, share of the
-// same favourite there, equal greedy tokens of 64: fed the untouched cache's own path, and running freely, seconds to
-// pack and unpack, to restore (unpack and hand over), and to recompute.
+// The text begins behind the first newline at OFFSET. TYPE: of the cache that is packed, f16 or q8_0. One line for each
+// WHAT, all from one reading of the text: a step around the profile's own, in sixteenths of an octave (-16); q8_0 or
+// q4_0, the engine's own caches of that type; FILE@RATIO, the rival at 16 / RATIO bits per number.
+//
+// A line: name, tokens, cache, what, bytes, ratio to the cache's state, the same over heads that are not dead, KL of
+// the next 256 tokens, share of the same favourite there, equal greedy tokens of 64: fed the untouched cache's own
+// path, and running freely, processor seconds to pack and unpack, to restore (unpack and hand over), and to recompute.
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -23,6 +26,7 @@
 #include "kv/lossy.h"
 #include "kv/profile_calibration.h"
 #include "kv/replay.h"
+#include "kvtc_peer.h"
 #include "runtime/divergence.h"
 #include "runtime/engine.h"
 
@@ -31,7 +35,8 @@ namespace {
 
 constexpr int64_t n_next = 256, n_greedy = 64;
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+/// Seconds of processor time: with one thread the same as on an idle machine, however busy this one is.
+double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 int n_threads() { return std::getenv("THREADS") == nullptr ? 1 : std::atoi(std::getenv("THREADS")); }
 
@@ -47,6 +52,21 @@ void learn(const std::string& name, const std::string& out) {
                                                    });
     write_file(out, serialized(profile));
     fmt::print(stderr, "profile of {} tokens in {:.0f} s, step {}\n", profile.n_tokens, now() - begin, profile.step);
+}
+
+void learn_rival(char** argv) {
+    const Model model = read_model(argv[2]);
+    const KvProfile profile = parse_kv_profile(read_file(argv[3]), argv[3]);
+    SessionOptions options;
+    options.n_ctx = 2;
+    options.mapped = true;
+    Session session(model, options);
+    const double begin = now();
+    const Peer peer = learn_peer(session, model, embedded_calibration_text(), profile, std::atoll(argv[4]),
+                                 std::atoll(argv[5]), profile.n_tokens / profile.n_ctx, n_threads());
+    write_peer(peer, argv[6]);
+    fmt::print(stderr, "rival: {:.1f} MB in half precision, learnt in {:.0f} s\n",
+               static_cast<double>(peer.size_bytes()) / 1e6, now() - begin);
 }
 
 struct Reference {
@@ -110,60 +130,100 @@ Quality measure(Replay& replay, const Reference& r, const std::function<void()>&
     return q;
 }
 
-void print(const std::string& name, const Reference& r, const std::string& type, const std::string& what, int64_t bytes,
-           size_t of, const Quality& q, double pack_s, double unpack_s, double restore_s) {
-    fmt::print("{},{},{},{},{},{:.3f},{:.5f},{:.4f},{},{},{:.3f},{:.3f},{:.3f},{:.2f}\n", name, r.tokens.size(), type,
-               what, bytes, static_cast<double>(of) / static_cast<double>(bytes), q.kl, q.top, q.on_path, q.freely,
-               pack_s, unpack_s, restore_s, r.recompute_s);
+/// Where a line comes from.
+struct Document {
+    std::string name, type;
+    double live = 1;  ///< share of K and V that no dead head has
+};
+
+/// Share of the numbers that lie in heads which are not always zero.
+double live_share(const KvProfile& profile) {
+    double live = 0, all = 0;
+    for (const KvLayerProfile& layer : profile.layers)
+        for (const auto* blocks : {&layer.k, &layer.v})
+            for (const KvBlock& block : *blocks) {
+                all += static_cast<double>(block.d);
+                live += block.dead ? 0 : static_cast<double>(block.d);
+            }
+    return live / all;
+}
+
+struct Seconds {
+    double pack = 0, unpack = 0, restore = 0;
+};
+
+void print(const Document& document, const Reference& r, const std::string& what, int64_t bytes, const Quality& q,
+           const Seconds& s) {
+    const double ratio = static_cast<double>(r.cache.size()) / static_cast<double>(bytes);
+    fmt::print("{},{},{},{},{},{:.3f},{:.3f},{:.6f},{:.4f},{},{},{:.3f},{:.3f},{:.3f},{:.2f}\n", document.name,
+               r.tokens.size(), document.type, what, bytes, ratio, ratio * document.live, q.kl, q.top, q.on_path,
+               q.freely, s.pack, s.unpack, s.restore, r.recompute_s);
     std::fflush(stdout);
 }
 
-void measure_lossy(Replay& replay, const Reference& r, const KvProfile& profile, const std::string& type,
-                   const std::string& name, int32_t offset) {
+void measure_lossy(Replay& replay, const Reference& r, const KvProfile& profile, const Document& document,
+                   int32_t offset) {
     const KvState state = read_kv_state(bytes_of(r.cache), "cache");
     check_lossy(state, profile, "cache");
     double at = now();
     const LossyCache packed = pack_lossy(profile, state, bytes_of(r.cache), profile.step + offset, n_threads());
-    const double pack_s = now() - at;
+    Seconds s;
+    s.pack = now() - at;
     std::string restored = r.cache;
     at = now();
     unpack_lossy(profile, state, packed, n_threads(), {reinterpret_cast<uint8_t*>(restored.data()), restored.size()});
-    const double unpack_s = now() - at;
+    s.unpack = now() - at;
     replay.restore(bytes_of(restored));
-    const double restore_s = now() - at;
+    s.restore = now() - at;
     const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(restored)); });
     // What the .ekv has besides: the frame (counts, cells, tokens), index and checksums.
     const auto frame = static_cast<int64_t>(kv_frame(state).size());
-    print(name, r, type, fmt::format("step{:+d}", offset), packed.size_bytes() + frame, r.cache.size(), q, pack_s,
-          unpack_s, restore_s);
+    print(document, r, fmt::format("step{:+d}", offset), packed.size_bytes() + frame, q, s);
 }
 
-void measure_engine_type(Session& session, const Reference& r, const std::string& type, const std::string& name) {
+/// @param what  FILE@RATIO
+void measure_rival(Replay& replay, const Reference& r, const KvProfile& profile, const Document& document,
+                   const std::string& what) {
+    const size_t at = what.find('@');
+    const Peer peer = read_peer(what.substr(0, at));
+    const KvState state = read_kv_state(bytes_of(r.cache), "cache");
+    const PeerPacked packed = pack_with_peer(peer, profile, state, bytes_of(r.cache), std::stod(what.substr(at + 1)));
+    const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(packed.restored)); });
+    const std::string label = peer.span == 1 ? "pca-layer" : "pca-all";
+    print(document, r, label + what.substr(at), packed.size_bytes + static_cast<int64_t>(kv_frame(state).size()), q,
+          {packed.pack_s, 0, 0});
+}
+
+void measure_engine_type(Session& session, const Reference& r, const Document& document, const std::string& type) {
     Replay replay(session, static_cast<int64_t>(r.tokens.size()) + n_next + 64, type, n_threads());
     const std::string cache = replay.prefill(r.tokens);
     const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(cache)); });
-    print(name, r, type, type, static_cast<int64_t>(cache.size()), r.cache.size(), q, 0, 0, 0);
+    print(document, r, type, static_cast<int64_t>(cache.size()), q, {});
 }
 
 void measure_document(int argc, char** argv) {
     const Model model = read_model(argv[2]);
     const KvProfile profile = parse_kv_profile(read_file(argv[3]), argv[3]);
     const int64_t n = std::atoll(argv[6]);
-    const std::string type = argv[7], name = argv[8];
-    const std::string text =
-        read_file(argv[4]).substr(static_cast<size_t>(std::atoll(argv[5])), static_cast<size_t>((n + 400) * 8));
+    const Document document{argv[8], argv[7], live_share(profile)};
+    const std::string all = read_file(argv[4]);
+    const size_t begin = all.find('\n', static_cast<size_t>(std::atoll(argv[5])));
+    if (begin == std::string::npos) throw UsageError(fmt::format("{}: no line begins behind {}", argv[4], argv[5]));
+    const std::string text = all.substr(begin + 1, static_cast<size_t>((n + 400) * 8));
     SessionOptions options;
     options.n_ctx = 2;
     options.mapped = true;
     Session session(model, options);
-    Replay replay(session, n + n_next + 64, type, n_threads());
+    Replay replay(session, n + n_next + 64, document.type, n_threads());
     const Reference r = make_reference(session, replay, text, n);
     for (int i = 9; i < argc; i++) {
         const std::string what = argv[i];
-        if (what == "q8_0" || what == "q4_0")
-            measure_engine_type(session, r, what, name);
+        if (what.find('@') != std::string::npos)
+            measure_rival(replay, r, profile, document, what);
+        else if (what == "q8_0" || what == "q4_0")
+            measure_engine_type(session, r, document, what);
         else
-            measure_lossy(replay, r, profile, type, name, std::atoi(argv[i]));
+            measure_lossy(replay, r, profile, document, std::atoi(argv[i]));
     }
 }
 
@@ -175,11 +235,14 @@ int main(int argc, char** argv) {
         const std::string command = argc > 1 ? argv[1] : "";
         if (command == "profile" && argc == 4)
             ech0::learn(argv[2], argv[3]);
+        else if (command == "peer" && argc == 7)
+            ech0::learn_rival(argv);
         else if (command == "measure" && argc > 9)
             ech0::measure_document(argc, argv);
         else
             throw ech0::UsageError(
-                "kv_lossy profile MODEL OUT | measure MODEL PROFILE TEXT OFFSET N TYPE NAME STEP...");
+                "kv_lossy profile MODEL OUT | peer MODEL PROFILE SPAN RANK OUT | "
+                "measure MODEL PROFILE TEXT OFFSET N TYPE NAME WHAT...");
     } catch (const std::exception& e) {
         std::cerr << "kv_lossy: " << e.what() << "\n";
         return 2;

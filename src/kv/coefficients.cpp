@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ech0/error.h"
+#include "kv/number_code.h"
 
 namespace ech0 {
 namespace {
@@ -191,35 +192,45 @@ CoefficientModel::CoefficientModel(int64_t n_head, int64_t n_coefficients)
     : counters(static_cast<size_t>(Places(n_head, n_coefficients).n)),
       mixers(static_cast<size_t>(n_mixers), MixerWeights{24000, 16000, 16000, 16000}) {}
 
+namespace {
+
+// Counters that saw much would be slow to follow another text: they count as at most this many bits.
+constexpr uint16_t most_seen = 40;
+constexpr int count_bits = 6, kept_bits = 12;  // of the count, of the probability
+
+}  // namespace
+
 std::string CoefficientModel::serialized() const {
-    // Counters that saw much would be slow to follow another text: they count as at most this many bits.
-    constexpr uint16_t most = 40;
-    std::string out;
-    for (const BitCounter& c : counters) {
-        const std::array<uint16_t, 2> v = {c.p, std::min(c.n, most)};
-        out.append(reinterpret_cast<const char*>(v.data()), sizeof v);
+    NumberWriter coder;
+    for (const BitCounter& counter : counters) {
+        coder.toss(counter.n > 0 ? 1 : 0, 1);
+        if (counter.n == 0) continue;
+        coder.toss(std::min(counter.n, most_seen), count_bits);
+        coder.toss(counter.p >> (16 - kept_bits), kept_bits);
     }
+    std::string out;
     for (const MixerWeights& w : mixers) out.append(reinterpret_cast<const char*>(w.data()), sizeof w);
-    return out;
+    return out + coder.finish();
 }
 
 CoefficientModel CoefficientModel::parse(std::string_view bytes, int64_t n_head, int64_t n_coefficients) {
     CoefficientModel model(n_head, n_coefficients);
-    const size_t wanted = model.counters.size() * 4 + model.mixers.size() * sizeof(MixerWeights);
-    if (bytes.size() != wanted)
-        throw FormatError(fmt::format("statistics of coefficients: {} bytes, wanted {}", bytes.size(), wanted));
-    for (BitCounter& c : model.counters) {
-        std::memcpy(&c.p, bytes.data(), 2);
-        std::memcpy(&c.n, bytes.data() + 2, 2);
-        c.p = std::clamp<uint16_t>(c.p, 16, 65519);
-        c.n = std::min<uint16_t>(c.n, 255);
-        bytes.remove_prefix(4);
-    }
+    const size_t least = model.mixers.size() * sizeof(MixerWeights);
+    if (bytes.size() < least)
+        throw FormatError(fmt::format("statistics of coefficients: {} bytes, wanted at least {}", bytes.size(), least));
     for (MixerWeights& w : model.mixers) {
         std::memcpy(w.data(), bytes.data(), sizeof w);
         for (int32_t& x : w) x = std::clamp(x, -(1 << 22), 1 << 22);
         bytes.remove_prefix(sizeof w);
     }
+    NumberReader coder({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+    for (BitCounter& c : model.counters) {
+        if (coder.toss(1) == 0) continue;
+        c.n = static_cast<uint16_t>(coder.toss(count_bits));
+        c.p = static_cast<uint16_t>((coder.toss(kept_bits) << (16 - kept_bits)) + (1U << (15 - kept_bits)));
+        c.p = std::clamp<uint16_t>(c.p, 16, 65519);
+    }
+    if (coder.overrun()) throw FormatError("statistics of coefficients that end too early");
     return model;
 }
 

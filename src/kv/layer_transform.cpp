@@ -18,44 +18,28 @@ using ConstMap = Eigen::Map<const Rows>;
 // Rows are always taken by this many, so that sums are formed alike with any number of threads.
 constexpr int64_t rows_at_once = 64;
 
-// A coefficient counts as k if it lies above k - 1/2 + this: bits saved are worth more there than error.
-constexpr float dead_zone = 0.12F;
-
-int64_t centroid_class(int32_t expected) {
-    return std::clamp((expected + 64) / 16, 0, static_cast<int32_t>(n_centroid_classes - 1));
-}
-
 struct Job {
     const KvProfile& profile;
     int64_t layer;
     int32_t step;
-    const KvLayerValues* before;
+    const LayersBefore& before;
     const KvLayerValues* original;  // null: restore
     LayerCodes& codes;
     KvLayerValues& decoded;
-    RoundingSums* sums;
 
     const KvLayerProfile& p() const { return profile.layers[static_cast<size_t>(layer)]; }
 };
 
 /// One block of one row of coefficients: c becomes what k stands for.
-void round_row(const Job& job, bool is_value, int32_t offset, const KvBlock& block, float* c, int32_t* k) {
+void round_row(const Job& job, int32_t offset, const KvBlock& block, float* c, int32_t* k) {
     const float step = std::exp2(static_cast<float>(job.step + offset) / 16);
     for (int64_t i = 0; i < block.d; i++) {
-        const int32_t expected = block.log_spread[static_cast<size_t>(i)] - job.step - offset;
-        const auto slot = static_cast<size_t>(((is_value ? n_centroid_classes : 0) + centroid_class(expected)) * 2);
         if (job.original != nullptr) {
             const float a = std::min(std::abs(c[i]) / step, 8e6F);
             const auto n = static_cast<int32_t>(a + 0.5F - dead_zone);
             k[i] = c[i] < 0 ? -n : n;
-            if (job.sums != nullptr && n > 0) {
-                job.sums->offset[slot + (n > 1 ? 1 : 0)] += static_cast<double>(n) - a;
-                job.sums->n[slot + (n > 1 ? 1 : 0)]++;
-            }
         }
-        const int32_t n = std::abs(k[i]);
-        const float a = n == 0 ? 0 : static_cast<float>(n) - job.p().centroids[slot + (n > 1 ? 1 : 0)];
-        c[i] = (k[i] < 0 ? -a : a) * step;
+        c[i] = static_cast<float>(k[i]) * step;
     }
 }
 
@@ -80,7 +64,7 @@ void code_block(const Job& job, bool is_value, int64_t head, int64_t first, int6
     int32_t* k = job.codes.k[static_cast<size_t>(head + (is_value ? p.n_head_kv : 0))].data() + first * d;
     for (int64_t r = 0; r < n; r++) {
         const int32_t offset = 4 * job.codes.exponents[static_cast<size_t>((first + r) * p.n_head_kv + head)];
-        round_row(job, is_value, offset, block, c.row(r).data(), k + r * d);
+        round_row(job, offset, block, c.row(r).data(), k + r * d);
     }
     predicted += c * ConstMap(block.inverse.data(), d, d);
     float* out = (is_value ? job.decoded.v : job.decoded.k).data() + first * width + head * d;
@@ -92,7 +76,7 @@ void code_layer(const Job& job, int n_threads) {
     const int64_t n = job.codes.n_tokens;
     job.decoded.k.assign(static_cast<size_t>(n * p.n_head_kv * job.profile.d_k), 0);
     job.decoded.v.assign(static_cast<size_t>(n * p.n_head_kv * job.profile.d_v), 0);
-    parallel_for((n + rows_at_once - 1) / rows_at_once, job.sums == nullptr ? n_threads : 1, [&](int64_t chunk) {
+    parallel_for((n + rows_at_once - 1) / rows_at_once, n_threads, [&](int64_t chunk) {
         const int64_t first = chunk * rows_at_once, count = std::min(rows_at_once, n - first);
         Rows features;
         for (const bool is_value : {false, true})
@@ -121,21 +105,22 @@ void require_dead_are_dead(const Job& job) {
 }  // namespace
 
 void gather_features(const KvProfile& profile, int64_t layer, bool is_value, int64_t head, int64_t row,
-                     const KvLayerValues* before, const KvLayerValues& here, float* out) {
+                     const LayersBefore& before, const KvLayerValues& here, float* out) {
     const int64_t n_kv = profile.layers[static_cast<size_t>(layer)].n_head_kv, dk = profile.d_k, dv = profile.d_v;
     const auto put = [&](const std::vector<float>& from, int64_t width, int64_t begin, int64_t n) {
         out = std::copy_n(from.data() + row * width + begin, n, out);
     };
     *out++ = 1;
     const bool wide = profile.wide();
-    if (layer > 0) {
-        const int64_t n = profile.layers[static_cast<size_t>(layer - 1)].n_head_kv;
+    for (int64_t back = 1; back <= std::min(layer, n_layers_before); back++) {
+        const int64_t n = profile.layers[static_cast<size_t>(layer - back)].n_head_kv;
+        const KvLayerValues& from = *before[static_cast<size_t>(back - 1)];
         if (!wide) {
-            put(before->k, n * dk, 0, n * dk);
-            put(before->v, n * dv, 0, n * dv);
+            put(from.k, n * dk, 0, n * dk);
+            put(from.v, n * dv, 0, n * dv);
         } else if (head < n) {
-            put(before->k, n * dk, head * dk, dk);
-            put(before->v, n * dv, head * dv, dv);
+            put(from.k, n * dk, head * dk, dk);
+            put(from.v, n * dv, head * dv, dv);
         }
     }
     if (is_value && wide) put(here.k, n_kv * dk, head * dk, dk);
@@ -162,23 +147,23 @@ LayerCodes codes_of_layer(const KvProfile& profile, int64_t layer, int64_t n_tok
 }
 
 LayerCodes quantize_layer(const KvProfile& profile, int64_t layer, int32_t step, const KvLayerValues& values,
-                          std::vector<int8_t> exponents, const KvLayerValues* before, int n_threads,
-                          KvLayerValues& decoded, RoundingSums* sums) {
+                          std::vector<int8_t> exponents, const LayersBefore& before, int n_threads,
+                          KvLayerValues& decoded) {
     const KvLayerProfile& p = profile.layers[static_cast<size_t>(layer)];
     LayerCodes codes =
         codes_of_layer(profile, layer, static_cast<int64_t>(values.k.size()) / (p.n_head_kv * profile.d_k));
     codes.exponents = std::move(exponents);
-    const Job job{profile, layer, step, before, &values, codes, decoded, sums};
+    const Job job{profile, layer, step, before, &values, codes, decoded};
     require_dead_are_dead(job);
     code_layer(job, n_threads);
     return codes;
 }
 
 KvLayerValues restore_layer(const KvProfile& profile, int64_t layer, int32_t step, const LayerCodes& codes,
-                            const KvLayerValues* before, int n_threads) {
+                            const LayersBefore& before, int n_threads) {
     KvLayerValues decoded;
     LayerCodes unchanged = codes;
-    code_layer(Job{profile, layer, step, before, nullptr, unchanged, decoded, nullptr}, n_threads);
+    code_layer(Job{profile, layer, step, before, nullptr, unchanged, decoded}, n_threads);
     return decoded;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/parallel.h"
@@ -18,6 +19,25 @@ KvHeads heads_of(const KvProfile& profile) { return {profile.rope, profile.d_k, 
 
 // Steps are searched within this many sixteenths of an octave around the profile's own.
 constexpr int32_t finest = -128, coarsest = 128;
+
+/// The decoded layers behind the one at work.
+class Behind {
+public:
+    LayersBefore layers() const {
+        LayersBefore before{};
+        for (size_t i = 0; i < n_; i++) before[i] = &values_[i];
+        return before;
+    }
+    void push(KvLayerValues&& values) {
+        std::rotate(values_.begin(), values_.end() - 1, values_.end());
+        values_.front() = std::move(values);
+        n_ = std::min(n_ + 1, values_.size());
+    }
+
+private:
+    std::array<KvLayerValues, n_layers_before> values_;
+    size_t n_ = 0;
+};
 
 }  // namespace
 
@@ -51,14 +71,15 @@ LossyCache pack_lossy(const KvProfile& profile, const KvState& state, std::span<
     const auto n_layer = static_cast<int64_t>(profile.layers.size());
     const std::vector<int32_t> pos = positions_of(state);
     std::vector<LayerCodes> codes(profile.layers.size());
-    KvLayerValues before, decoded;
+    Behind behind;
     for (int64_t l = 0; l < n_layer; l++) {
         const KvLayerValues values = read_layer(state, bytes, heads_of(profile), l);
         std::vector<int8_t> exponents = exponents_of(expected_attention(profile, l, values.k, pos, n_threads),
                                                      profile.layers[static_cast<size_t>(l)].n_head_kv);
-        codes[static_cast<size_t>(l)] = quantize_layer(profile, l, step, values, std::move(exponents),
-                                                       l > 0 ? &before : nullptr, n_threads, decoded);
-        std::swap(before, decoded);
+        KvLayerValues decoded;
+        codes[static_cast<size_t>(l)] =
+            quantize_layer(profile, l, step, values, std::move(exponents), behind.layers(), n_threads, decoded);
+        behind.push(std::move(decoded));
     }
     cache.layers.resize(profile.layers.size());
     parallel_for(n_layer, n_threads, [&](int64_t l) {
@@ -88,12 +109,12 @@ void unpack_lossy(const KvProfile& profile, const KvState& state, const LossyCac
             throw;
         }
     });
-    KvLayerValues before;
+    Behind behind;
     for (int64_t l = 0; l < n_layer; l++) {
         KvLayerValues decoded =
-            restore_layer(profile, l, cache.step, codes[static_cast<size_t>(l)], l > 0 ? &before : nullptr, n_threads);
+            restore_layer(profile, l, cache.step, codes[static_cast<size_t>(l)], behind.layers(), n_threads);
         write_layer(state, heads_of(profile), l, decoded, bytes);
-        before = std::move(decoded);
+        behind.push(std::move(decoded));
     }
 }
 

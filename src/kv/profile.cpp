@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include <Eigen/Dense>
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,11 +11,12 @@
 
 #include "base/sha256.h"
 #include "ech0/error.h"
+#include "kv/number_code.h"
 
 namespace ech0 {
 namespace {
 
-constexpr std::string_view magic = "ech0kvp1";
+constexpr std::string_view magic = "ech0kvp2";
 constexpr int64_t widest_predicted =
     1024;  // K and V of a layer together; wider ones would need gigabytes of predictors
 
@@ -92,39 +94,114 @@ private:
     std::string_view bytes_, name_;
 };
 
+/// How large the weights of each coefficient were of late, and those just before in the row.
+class WeightSizes {
+public:
+    explicit WeightSizes(int64_t d) : columns_(static_cast<size_t>(d)) {}
+    int64_t near(int64_t j) const {
+        return columns_[static_cast<size_t>(j)].times_four() / 2 + (j == 0 ? 0 : last_) + (j < 2 ? 0 : one_before_);
+    }
+    void add(int64_t j, int32_t weight) {
+        columns_[static_cast<size_t>(j)].add(weight);
+        one_before_ = last_;
+        last_ = std::abs(int64_t{weight});
+    }
+
+private:
+    std::vector<RecentMagnitude> columns_;
+    int64_t last_ = 0, one_before_ = 0;
+};
+
 void put(Out& out, const KvBlock& block) {
     out.number(block.d);
     out.number(static_cast<uint8_t>(block.dead));
-    out.matrix(block.predict);
-    out.matrix(block.forward);
     out.matrix(block.inverse);
     out.list(block.log_spread);
+    out.list(block.log_weight);
+    NumberWriter coder;
+    WeightSizes sizes(block.d);
+    for (size_t i = 0; i < block.log_weight.size(); i++) {
+        if (block.log_weight[i] == no_weights) continue;
+        for (int64_t j = 0; j < block.d; j++) {
+            const int32_t w = block.weights[i * static_cast<size_t>(block.d) + static_cast<size_t>(j)];
+            coder.put(w, sizes.near(j));
+            sizes.add(j, w);
+        }
+    }
+    out.text(coder.finish());
 }
 
 KvBlock get_block(In& in, int64_t d, int64_t n_feature) {
     KvBlock block;
     block.d = in.number<int64_t>();
     block.dead = in.number<uint8_t>() != 0;
-    block.predict = in.matrix();
-    block.forward = in.matrix();
     block.inverse = in.matrix();
     block.log_spread = in.list<int16_t>();
-    const auto square = static_cast<size_t>(block.dead ? 0 : d * d);
-    if (block.d != d || block.forward.size() != square || block.inverse.size() != square ||
-        block.predict.size() != static_cast<size_t>(block.dead ? 0 : (n_feature + 1) * d) ||
-        block.log_spread.size() != static_cast<size_t>(block.dead ? 0 : d))
+    block.log_weight = in.list<int16_t>();
+    const std::string_view coded = in.text();
+    const auto live = static_cast<size_t>(block.dead ? 0 : d);
+    if (block.d != d || block.inverse.size() != live * live || block.log_spread.size() != live ||
+        block.log_weight.size() != (block.dead ? 0 : static_cast<size_t>(n_feature + 1)))
         in.fail("a block whose matrices have other shapes than its heads");
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
+    WeightSizes sizes(d);
+    block.weights.resize(block.log_weight.size() * live);
+    for (size_t i = 0; i < block.log_weight.size(); i++) {
+        if (block.log_weight[i] == no_weights) continue;
+        for (int64_t j = 0; j < d; j++) {
+            const int32_t w = coder.get(sizes.near(j));
+            sizes.add(j, w);
+            block.weights[i * live + static_cast<size_t>(j)] = w;
+        }
+        if (coder.overrun()) in.fail("weights that end too early");
+    }
+    if (!derive_matrices(block)) in.fail("a matrix that has no inverse");
     return block;
 }
 
-void put(Out& out, const KvLayerProfile& layer) {
+void put_queries(Out& out, const KvLayerProfile& layer, int64_t n_queries, int64_t d) {
+    out.list(layer.log_query);
+    NumberWriter coder;
+    for (size_t h = 0; h < layer.log_query.size(); h++) {
+        const float step = std::exp2(static_cast<float>(layer.log_query[h]) / 16);
+        std::vector<RecentMagnitude> sizes(static_cast<size_t>(d));
+        for (int64_t i = 0; i < n_queries * d; i++) {
+            const auto q = static_cast<int32_t>(
+                std::lround(layer.queries[h * static_cast<size_t>(n_queries * d) + static_cast<size_t>(i)] / step));
+            RecentMagnitude& size = sizes[static_cast<size_t>(i % d)];
+            coder.put(q, size.times_four());
+            size.add(q);
+        }
+    }
+    out.text(coder.finish());
+}
+
+void get_queries(In& in, KvLayerProfile& layer, int64_t n_queries, int64_t d) {
+    layer.log_query = in.list<int16_t>();
+    if (layer.log_query.size() != static_cast<size_t>(layer.n_head))
+        in.fail("a layer's lists have other lengths than its heads");
+    const std::string_view coded = in.text();
+    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
+    for (const int16_t log_step : layer.log_query) {
+        const float step = std::exp2(static_cast<float>(log_step) / 16);
+        std::vector<RecentMagnitude> sizes(static_cast<size_t>(d));
+        for (int64_t i = 0; i < n_queries * d; i++) {
+            RecentMagnitude& size = sizes[static_cast<size_t>(i % d)];
+            const int32_t q = coder.get(size.times_four());
+            size.add(q);
+            layer.queries.push_back(static_cast<float>(q) * step);
+        }
+        if (coder.overrun()) in.fail("queries that end too early");
+    }
+}
+
+void put(Out& out, const KvLayerProfile& layer, const KvProfile& profile) {
     out.number(layer.n_head);
     out.number(layer.n_head_kv);
     for (const KvBlock& block : layer.k) put(out, block);
     for (const KvBlock& block : layer.v) put(out, block);
     out.list(layer.usual_attention);
-    out.matrix(layer.queries);
-    out.list(layer.centroids);
+    put_queries(out, layer, profile.n_queries, profile.d_k);
     out.text(layer.model.serialized());
 }
 
@@ -143,11 +220,8 @@ void get_layer(In& in, KvProfile& profile, size_t l) {
             n_coefficients += static_cast<int64_t>(blocks.back().log_spread.size());
         }
     layer.usual_attention = in.list<float>();
-    layer.queries = in.matrix();
-    layer.centroids = in.list<float>();
-    if (layer.usual_attention.size() != static_cast<size_t>(layer.n_head_kv) ||
-        layer.queries.size() != static_cast<size_t>(layer.n_head * profile.n_queries * profile.d_k) ||
-        layer.centroids.size() != static_cast<size_t>(2 * n_centroid_classes * 2))
+    get_queries(in, layer, profile.n_queries, profile.d_k);
+    if (layer.usual_attention.size() != static_cast<size_t>(layer.n_head_kv))
         in.fail("a layer's lists have other lengths than its heads");
     layer.model = CoefficientModel::parse(in.text(), layer.n_head_kv, n_coefficients);
 }
@@ -164,8 +238,8 @@ int64_t n_features(const KvProfile& profile, int64_t layer, bool is_value, int64
     const KvLayerProfile& here = profile.layers[static_cast<size_t>(layer)];
     const bool wide = profile.wide();
     int64_t n = 0;
-    if (layer > 0) {
-        const KvLayerProfile& before = profile.layers[static_cast<size_t>(layer - 1)];
+    for (int64_t back = 1; back <= std::min(layer, n_layers_before); back++) {
+        const KvLayerProfile& before = profile.layers[static_cast<size_t>(layer - back)];
         if (!wide)
             n += before.n_head_kv * (profile.d_k + profile.d_v);
         else if (head < before.n_head_kv)
@@ -176,12 +250,29 @@ int64_t n_features(const KvProfile& profile, int64_t layer, bool is_value, int64
     return n;
 }
 
-void round_matrices(KvBlock& block) {
-    for (std::vector<float>* m : {&block.predict, &block.forward, &block.inverse}) {
-        Out out;
-        out.matrix(*m);
-        *m = In(out.bytes, "").matrix();
+void round_halves(std::vector<float>& matrix) {
+    Out out;
+    out.matrix(matrix);
+    matrix = In(out.bytes, "").matrix();
+}
+
+bool derive_matrices(KvBlock& block) {
+    using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const auto n = static_cast<int64_t>(block.log_weight.size()), d = block.dead ? 0 : block.d;
+    if (block.dead) return true;
+    const Eigen::Map<const Rows> inverse(block.inverse.data(), d, d);
+    const Rows forward = inverse.cast<double>().eval().inverse().cast<float>();
+    Rows weights(n, d);
+    for (int64_t i = 0; i < n; i++) {
+        const int16_t log_weight = block.log_weight[static_cast<size_t>(i)];
+        const float scale = log_weight == no_weights ? 0 : std::exp2(static_cast<float>(log_weight) / 16);
+        for (int64_t j = 0; j < d; j++)
+            weights(i, j) = static_cast<float>(block.weights[static_cast<size_t>(i * d + j)]) * scale;
     }
+    const Rows predict = weights * inverse;
+    block.forward.assign(forward.data(), forward.data() + forward.size());
+    block.predict.assign(predict.data(), predict.data() + predict.size());
+    return forward.allFinite() && predict.allFinite();
 }
 
 std::string serialized(const KvProfile& profile) {
@@ -201,7 +292,7 @@ std::string serialized(const KvProfile& profile) {
     out.number(static_cast<uint64_t>(profile.layers.size()));
     // Shapes before matrices: what a block is predicted from depends on the layer before.
     for (const KvLayerProfile& layer : profile.layers) out.number(layer.n_head_kv);
-    for (const KvLayerProfile& layer : profile.layers) put(out, layer);
+    for (const KvLayerProfile& layer : profile.layers) put(out, layer, profile);
     out.bytes += sha256(out.bytes);
     return std::move(out.bytes);
 }

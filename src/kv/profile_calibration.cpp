@@ -34,6 +34,11 @@ constexpr int64_t n_sinks = 4;
 // Of the metric's mean, given to every direction: a metric from a sample must not call any direction free.
 constexpr double metric_ridge = 0.01;
 constexpr double predictor_ridge = 3e-4;
+// Rounding the weights of a predictor may add noise of this much of a step to a coefficient before it is rounded.
+constexpr double weight_noise = 0.5;
+// What all coefficients rounded with the profile's own step are to cost, nats per token. Predictors are learnt from
+// what is decoded with that step.
+constexpr double own_divergence = 0.002;
 constexpr int64_t n_sampled_queries = 64;  // of each piece, for the metric of keys
 constexpr int64_t n_sampled_pairs = 256;   // of each piece and head, drawn by how much an error in the pair matters
 
@@ -240,6 +245,14 @@ void keep_queries(const std::vector<Piece>& pieces, KvProfile& profile, int64_t 
             std::copy_n(from.data() + (which % n_sampled_queries * layer.n_head + h) * d, d,
                         layer.queries.data() + (h * profile.n_queries + m) * d);
     }
+    layer.log_query.clear();
+    for (int64_t h = 0; h < layer.n_head; h++) {
+        Eigen::Map<Eigen::ArrayXf> q(layer.queries.data() + h * profile.n_queries * d, profile.n_queries * d);
+        const double most = std::max(double{q.abs().maxCoeff()}, 1e-20);
+        layer.log_query.push_back(static_cast<int16_t>(std::ceil(16 * std::log2(most / 127))));
+        const float step = std::exp2(static_cast<float>(layer.log_query.back()) / 16);
+        q = (q / step).round() * step;
+    }
 }
 
 /// Rows of all pieces without their first tokens: one head's K or V.
@@ -269,6 +282,7 @@ void set_transform(KvBlock& block, const Metric& metric, double gain, const Rows
     const Rows inverse = (axes.transpose() * metric.inverse_root / std::sqrt(gain)).cast<float>();
     block.forward.assign(forward.data(), forward.data() + forward.size());
     block.inverse.assign(inverse.data(), inverse.data() + inverse.size());
+    round_halves(block.inverse);
     block.log_spread.clear();
     for (int64_t i = 0; i < block.d; i++) {
         const double variance = std::max(solver.eigenvalues()[block.d - 1 - i] * gain, 1e-24);
@@ -313,7 +327,6 @@ KvProfile alone(const KvProfile& profile, int64_t l, const LayerMetrics& metrics
     KvProfile one = profile;
     one.layers = {profile.layers[static_cast<size_t>(l)]};
     KvLayerProfile& layer = one.layers.front();
-    layer.centroids.assign(static_cast<size_t>(2 * n_centroid_classes * 2), 0);
     for (const bool is_value : {false, true}) {
         auto& blocks = is_value ? layer.v : layer.k;
         blocks.clear();
@@ -324,11 +337,14 @@ KvProfile alone(const KvProfile& profile, int64_t l, const LayerMetrics& metrics
             block.d = d;
             block.dead = x.cwiseAbs().maxCoeff() == 0;
             if (block.dead) continue;
-            block.predict.assign(static_cast<size_t>((1 + n_features(one, 0, is_value, h)) * d), 0);
+            const int64_t n_feature = 1 + n_features(one, 0, is_value, h);
             const Eigen::RowVectorXf mean = x.colwise().mean();
-            std::copy_n(mean.data(), d, block.predict.begin());
             x.rowwise() -= mean;
             set_transform(block, root_of((is_value ? metrics.v : metrics.k)[static_cast<size_t>(h)]), 1, x);
+            block.log_weight.assign(static_cast<size_t>(n_feature), no_weights);
+            block.weights.assign(static_cast<size_t>(n_feature * d), 0);
+            derive_matrices(block);
+            std::copy_n(mean.data(), d, block.predict.begin());
         }
     }
     return one;
@@ -375,7 +391,7 @@ double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, b
                 exponents_of(expected_attention(one, 0, values.k, positions_of(piece.state), n_threads),
                              one.layers.front().n_head_kv);
             KvLayerValues decoded;
-            quantize_layer(one, 0, step, values, exponents, nullptr, n_threads, decoded);
+            quantize_layer(one, 0, step, values, exponents, {}, n_threads, decoded);
             (is_value ? decoded.k : decoded.v) = is_value ? values.k : values.v;
             error += weighted_error(one, is_value, values, decoded, exponents) / static_cast<double>(probes.size());
             std::string cache = piece.cache;
@@ -396,7 +412,15 @@ double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, b
 /// The decoded layers that predictions come from, all pieces.
 using Decoded = std::vector<KvLayerValues>;
 
-Rows feature_rows(const KvProfile& profile, int64_t l, bool is_value, int64_t head, const Decoded& before,
+using DecodedBefore = std::array<Decoded, n_layers_before>;  // empty where there is no such layer
+
+LayersBefore before_piece(const DecodedBefore& before, size_t piece) {
+    LayersBefore pointers{};
+    for (size_t i = 0; i < before.size(); i++) pointers[i] = before[i].empty() ? nullptr : &before[i][piece];
+    return pointers;
+}
+
+Rows feature_rows(const KvProfile& profile, int64_t l, bool is_value, int64_t head, const DecodedBefore& before,
                   const Decoded& here) {
     const int64_t n_feature = 1 + n_features(profile, l, is_value, head);
     const int64_t width = profile.layers[static_cast<size_t>(l)].n_head_kv * profile.d_k;
@@ -407,20 +431,44 @@ Rows feature_rows(const KvProfile& profile, int64_t l, bool is_value, int64_t he
     for (size_t p = 0; p < here.size(); p++) {
         const auto count = static_cast<int64_t>(here[p].k.size()) / width;
         for (int64_t t = n_sinks; t < count; t++)
-            gather_features(profile, l, is_value, head, t, before.empty() ? nullptr : &before[p], here[p],
-                            rows.row(at++).data());
+            gather_features(profile, l, is_value, head, t, before_piece(before, p), here[p], rows.row(at++).data());
     }
     return rows;
 }
 
-/// Least squares with a small ridge, in double.
-Rows solve(const Rows& f, const Rows& x) {
-    const Eigen::MatrixXf h = f.transpose() * f;
-    Eigen::MatrixXd m = h.cast<double>();
-    for (int64_t i = 1; i < m.rows(); i++) m(i, i) = m(i, i) * (1 + predictor_ridge) + 1e-12;
-    const Eigen::MatrixXf right = f.transpose() * x;
-    return m.ldlt().solve(right.cast<double>()).cast<float>();
-}
+/// What blocks are predicted from, with its second moments. Where layers are narrow each block's features are the
+/// block's before and what was decoded since, so moments are summed once.
+class Features {
+public:
+    explicit Features(const Rows& first) : rows_(first), moments_(first.transpose() * first) {}
+
+    void append(const Rows& more) {
+        const int64_t n = rows_.cols(), m = more.cols();
+        const Eigen::MatrixXf cross = rows_.transpose() * more, own = more.transpose() * more;
+        rows_.conservativeResize(Eigen::NoChange, n + m);
+        rows_.rightCols(m) = more;
+        moments_.conservativeResize(n + m, n + m);
+        moments_.topRightCorner(n, m) = cross;
+        moments_.bottomLeftCorner(m, n) = cross.transpose();
+        moments_.bottomRightCorner(m, m) = own;
+    }
+
+    const Rows& rows() const { return rows_; }
+
+    /// Least squares with a small ridge, in double.
+    Rows solve(const Rows& x) const {
+        Eigen::MatrixXd m = moments_.cast<double>();
+        for (int64_t i = 1; i < m.rows(); i++) m(i, i) = m(i, i) * (1 + predictor_ridge) + 1e-12;
+        const Eigen::MatrixXf right = rows_.transpose() * x;
+        return m.ldlt().solve(right.cast<double>()).cast<float>();
+    }
+
+    double mean_square(int64_t i) const { return double{moments_(i, i)} / static_cast<double>(rows_.rows()); }
+
+private:
+    Rows rows_;
+    Eigen::MatrixXf moments_;
+};
 
 struct Step {
     KvProfile& profile;
@@ -428,26 +476,55 @@ struct Step {
     const LayerMetrics& metrics;
     std::array<double, 2> gain;
     const Decoded& values;
-    const Decoded& before;
+    const DecodedBefore& before;
     const std::vector<std::vector<int8_t>>& exponents;  // [n_pieces]
     int n_threads;
 };
 
+/// Weights as whole numbers: each feature may add the same share of the noise that is allowed. Errors of features that
+/// vary much count more, so their rows have finer steps.
+void set_weights(KvBlock& block, const Rows& predict, const Features& f, int32_t step) {
+    const Rows w = predict * Eigen::Map<const Rows>(block.forward.data(), block.d, block.d);
+    const double noise = weight_noise * std::exp2(step / 16.0) / std::sqrt(static_cast<double>(w.rows()));
+    block.log_weight.assign(static_cast<size_t>(w.rows()), no_weights);
+    block.weights.assign(static_cast<size_t>(w.size()), 0);
+    for (int64_t i = 0; i < w.rows(); i++) {
+        if (!(f.mean_square(i) > 1e-20)) continue;  // a dead head's
+        const double wanted = std::floor(16 * std::log2(noise / std::sqrt(f.mean_square(i))));
+        block.log_weight[static_cast<size_t>(i)] = static_cast<int16_t>(std::clamp(wanted, -1600.0, 1600.0));
+        const double unit = std::exp2(block.log_weight[static_cast<size_t>(i)] / 16.0);
+        for (int64_t j = 0; j < block.d; j++)
+            block.weights[static_cast<size_t>(i * block.d + j)] =
+                static_cast<int32_t>(std::lround(std::clamp(w(i, j) / unit, -1e9, 1e9)));
+    }
+}
+
+/// Spreads as they are, rounded weights and all.
+void set_spreads(KvBlock& block, const Rows& coefficients) {
+    for (int64_t i = 0; i < block.d; i++) {
+        const double variance = coefficients.col(i).squaredNorm() / static_cast<double>(coefficients.rows());
+        block.log_spread[static_cast<size_t>(i)] =
+            static_cast<int16_t>(std::lround(8 * std::log2(std::max(variance, 1e-24))));
+    }
+}
+
 /// What a reader would have of one head's K or V.
-void decode_block(const Step& s, bool is_value, int64_t h, const Rows& f, const Rows& x, const KvBlock& block,
+void decode_block(const Step& s, bool is_value, int64_t h, const Rows& f, const Rows& x, KvBlock& block,
                   Decoded& here) {
     const int64_t d = block.d, n_kv = s.profile.layers[static_cast<size_t>(s.layer)].n_head_kv;
     const Eigen::Map<const Rows> predict(block.predict.data(), f.cols(), d), forward(block.forward.data(), d, d),
         inverse(block.inverse.data(), d, d);
     Rows predicted = f * predict;
     Rows c = (x - predicted) * forward;
+    set_spreads(block, c);
     int64_t row = 0;
     for (size_t p = 0; p < here.size(); p++) {
         const auto n = static_cast<int64_t>(s.exponents[p].size()) / n_kv;
         for (int64_t t = n_sinks; t < n; t++, row++) {
             const float step = std::exp2(
                 static_cast<float>(s.profile.step + 4 * s.exponents[p][static_cast<size_t>(t * n_kv + h)]) / 16);
-            c.row(row) = (c.row(row).array().abs() / step + 0.38F).floor() * c.row(row).array().sign() * step;
+            c.row(row) =
+                (c.row(row).array().abs() / step + 0.5F - dead_zone).floor() * c.row(row).array().sign() * step;
         }
     }
     predicted += c * inverse;
@@ -460,7 +537,7 @@ void decode_block(const Step& s, bool is_value, int64_t h, const Rows& f, const 
     }
 }
 
-void fit_block(const Step& s, bool is_value, int64_t h, Decoded& here) {
+void fit_block(const Step& s, bool is_value, int64_t h, const Features& f, Decoded& here) {
     KvLayerProfile& layer = s.profile.layers[static_cast<size_t>(s.layer)];
     const int64_t d = is_value ? s.profile.d_v : s.profile.d_k;
     const Rows x = head_rows(s.values, is_value, h, d, layer.n_head_kv);
@@ -468,34 +545,46 @@ void fit_block(const Step& s, bool is_value, int64_t h, Decoded& here) {
     block.d = d;
     block.dead = x.cwiseAbs().maxCoeff() == 0;
     if (!block.dead) {
-        const Rows f = feature_rows(s.profile, s.layer, is_value, h, s.before, here);
-        const Rows predict = solve(f, x);
-        block.predict.assign(predict.data(), predict.data() + predict.size());
+        const Rows predict = f.solve(x);
         set_transform(block, root_of((is_value ? s.metrics.v : s.metrics.k)[static_cast<size_t>(h)]),
-                      s.gain[is_value ? 1 : 0], x - f * predict);
-        round_matrices(block);
-        decode_block(s, is_value, h, f, x, block, here);
+                      s.gain[is_value ? 1 : 0], x - f.rows() * predict);
+        if (!derive_matrices(block))
+            throw UsageError(
+                fmt::format("layer {}, head {} of {}: its transform has no inverse; the lossy codec can't "
+                            "work on this model: pack without --kl and --ratio",
+                            s.layer, h, s.profile.model_name));
+        set_weights(block, predict, f, s.profile.step);
+        derive_matrices(block);
+        decode_block(s, is_value, h, f.rows(), x, block, here);
     }
     (is_value ? layer.v : layer.k).push_back(std::move(block));
 }
 
-/// Statistics of the bits and of rounding, from coding the calibration text itself.
+void fit_blocks(const Step& s, Decoded& here) {
+    const int64_t n_head_kv = s.profile.layers[static_cast<size_t>(s.layer)].n_head_kv;
+    const bool wide = s.profile.wide();
+    Features f(feature_rows(s.profile, s.layer, false, 0, s.before, here));
+    for (const bool is_value : {false, true})
+        for (int64_t h = 0; h < n_head_kv; h++) {
+            if (wide && (is_value || h > 0))
+                f = Features(feature_rows(s.profile, s.layer, is_value, h, s.before, here));
+            fit_block(s, is_value, h, f, here);
+            if (!wide) f.append(head_rows(here, is_value, h, is_value ? s.profile.d_v : s.profile.d_k, n_head_kv));
+        }
+}
+
+/// Statistics of the bits, from coding the calibration text itself.
 void fit_statistics(const Step& s, Decoded& here) {
     KvLayerProfile& layer = s.profile.layers[static_cast<size_t>(s.layer)];
-    layer.centroids.assign(static_cast<size_t>(2 * n_centroid_classes * 2), 0.03F);
     int64_t n_coefficients = 0;
     for (const auto* blocks : {&layer.k, &layer.v})
         for (const KvBlock& block : *blocks) n_coefficients += static_cast<int64_t>(block.log_spread.size());
     layer.model = CoefficientModel(layer.n_head_kv, n_coefficients);
-    RoundingSums sums;
     for (size_t p = 0; p < here.size(); p++) {
         const LayerCodes codes = quantize_layer(s.profile, s.layer, s.profile.step, s.values[p], s.exponents[p],
-                                                s.before.empty() ? nullptr : &s.before[p], s.n_threads, here[p], &sums);
+                                                before_piece(s.before, p), s.n_threads, here[p]);
         write_codes(codes, s.profile.step, layer.model);
     }
-    for (size_t i = 0; i < layer.centroids.size(); i++)
-        if (sums.n[i] >= 100)
-            layer.centroids[i] = static_cast<float>(std::clamp(sums.offset[i] / sums.n[i], -0.4, 0.4));
 }
 
 }  // namespace
@@ -520,13 +609,13 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
     const std::vector<Piece> pieces = read_pieces(model, replay, chunks, profile, progress);
     const std::vector<Probe> probes = make_probes(model, replay, chunks, profile, options);
 
-    // 60 parts whose errors add up: with this step, all coefficients rounded cost a KL divergence of 0.01.
     int64_t n_coefficients = 0;
     for (const KvLayerProfile& layer : profile.layers) n_coefficients += layer.n_head_kv * (profile.d_k + profile.d_v);
-    profile.step = static_cast<int32_t>(std::lround(8 * std::log2(12 * 0.01 / static_cast<double>(n_coefficients))));
+    profile.step =
+        static_cast<int32_t>(std::lround(8 * std::log2(12 * own_divergence / static_cast<double>(n_coefficients))));
 
     Dice dice;
-    Decoded before;
+    DecodedBefore before;
     for (int64_t l = 0; l < model.n_layer; l++) {
         if (progress) progress("kv profile: layer", l, model.n_layer);
         const LayerMetrics metrics = layer_metrics(source, pieces, profile, l, dice);
@@ -543,11 +632,10 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
         for (const bool is_value : {false, true})
             step.gain[is_value ? 1 : 0] = measure_gain(profile, one, l, is_value, replay, probes, n_threads);
         Decoded here = values;  // sinks stay as they are
-        for (const bool is_value : {false, true})
-            for (int64_t h = 0; h < profile.layers[static_cast<size_t>(l)].n_head_kv; h++)
-                fit_block(step, is_value, h, here);
+        fit_blocks(step, here);
         fit_statistics(step, here);
-        before = std::move(here);
+        std::rotate(before.begin(), before.end() - 1, before.end());
+        before.front() = std::move(here);
     }
     // As it will be read: what is packed with a fresh profile must unpack with the stored one.
     return parse_kv_profile(serialized(profile), model.name);
