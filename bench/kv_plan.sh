@@ -6,8 +6,8 @@
 # Each MODEL is planned for each context; every pair of types is a row. Bytes of the pairs on the front are measured, each
 # in a process of its own that fills the context, and should be within 3 % of those predicted.
 # Environment: ECH0 (build/ech0), CSV, THREADS (1), TEXTS (1, stretches of ech0's own text), CONTEXTS ("1024:: 4096::",
-# each CTX:K:V with types of keys and values to consider, all if empty), APPEND=1 (keep the rows that are there), JSON (a
-# folder for the runs).
+# each CTX:K:V with types of keys and values to consider, all if empty), ARGS (further arguments of kv plan; --depths 128
+# --judge 16 measures little but bytes), APPEND=1 (keep the rows that are there), JSON (a folder for the runs).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
@@ -29,6 +29,8 @@ for context in $contexts; do
         IFS=: read -r n_ctx k v <<< "$context"
         run=$JSON/$(basename "$model" .gguf)-$n_ctx.json
         arguments=(--ctx "$n_ctx" --texts "$texts" --threads "$threads" --json)
+        # shellcheck disable=SC2206 # words
+        arguments+=(${ARGS:-})
         [ -z "$k" ] || arguments+=(--k "$k")
         [ -z "$v" ] || arguments+=(--v "$v")
         # 1: nothing is close enough, which is a result too.

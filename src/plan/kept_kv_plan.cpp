@@ -81,11 +81,12 @@ void keep(const KvPlan& plan) {
                          {"low", worst.low},
                          {"high", worst.high}});
     }
+    const int64_t n_ctx = plan.depths.back();  // as deep as was judged, whatever the bytes are for
     const std::string chosen = plan.chosen ? cache_name(plan.pairs[*plan.chosen].types) : "";
-    const json kept = {{"engine", plan.engine},           {"chosen", chosen},    {"text", plan.text},
-                       {"text_sha256", plan.text_sha256}, {"n_ctx", plan.n_ctx}, {"n_judged", plan.n_judged},
+    const json kept = {{"engine", plan.engine},           {"chosen", chosen}, {"text", plan.text},
+                       {"text_sha256", plan.text_sha256}, {"n_ctx", n_ctx},   {"n_judged", plan.n_judged},
                        {"most_kl", plan.most_kl},         {"pairs", pairs}};
-    const std::string key = sha256(fmt::format("{}\n{}\n{}", plan.engine, plan.text_sha256, plan.n_ctx));
+    const std::string key = sha256(fmt::format("{}\n{}\n{}", plan.engine, plan.text_sha256, n_ctx));
     const fs::path file = folder_of(plan.model_sha256) / (key + ".json");
     std::error_code failure;
     fs::create_directories(file.parent_path(), failure);

@@ -1,7 +1,7 @@
 #pragma once
 
 // What `kv plan` found out of a model is kept in the cache folder, kv-plans/MODEL-SHA256/, so that fit, chat and serve
-// can go by it. A plan holds for its file, its engine, and contexts no longer than its own.
+// can go by it. A plan holds for its file, its engine, and contexts no longer than the deepest place that it judged.
 
 #include <cstdint>
 #include <optional>
@@ -33,7 +33,7 @@ struct KeptKvPlan {
     std::vector<CacheTypes> good() const;
 };
 
-/// Write what was measured; another plan on the same text for the same context is replaced.
+/// Write what was measured; another plan on the same text to the same depth is replaced.
 /// @throws FileError
 void keep(const KvPlan& plan);
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "fit/run_plan.h"
 #include "machine/probe.h"
 #include "support/run.h"
@@ -69,6 +70,10 @@ TEST_CASE("kv plan names what it can't do") {
     CHECK(has(refused({"--ctx", "256", "--depths", "300"}), "a depth of 300 tokens in a context of 256"));
     CHECK(has(refused({"--ctx", "256", "--text", "none.txt"}), "none.txt"));
     CHECK(has(refused({"--ctx", "256", "--max-kl", "0"}), "--max-kl"));
+    write_file(place.folder / "short.txt", "a short text");
+    CHECK(
+        has(refused({"--ctx", "256", "--text", "short.txt"}), "wanted at least one chunk of 256; use a longer --text"));
+    CHECK(has(run_ech0({"kv", "plan", "qwen2.5:0.5b"}, place.options).err, "without its weights"));
     CHECK(has(refused({"--ctx", "256", "--k", "f16", "--v", "f16"}), "nothing to choose from beside f16"));
 }
 

@@ -33,6 +33,7 @@ struct Planned {
         plan.model_sha256 = cached_sha256_of_file(model.files.front());
         plan.engine = engine_description();
         plan.n_ctx = n_ctx;
+        plan.depths = {n_ctx};
         plan.most_kl = 0.005;
         const auto add = [&](const CacheTypes& types, const Estimate& kl) {
             KvPair pair;

@@ -34,6 +34,7 @@ struct Kept {
         plan.text_sha256 = std::to_string(n_judged);
         plan.engine = engine_description();
         plan.n_ctx = n_ctx;
+        plan.depths = {n_ctx / 2, n_ctx};
         plan.n_judged = n_judged;
         plan.most_kl = 4;
         const auto add = [&](const CacheTypes& types, const Estimate& kl, bool measured) {
@@ -92,6 +93,15 @@ TEST_CASE("a plan holds for contexts up to its own: the shortest of those is tak
     keep(again);
     CHECK(kept.files().size() == 3);
     CHECK_FALSE(kept_kv_plan(kept.model, 200)->chosen);
+}
+
+TEST_CASE("a plan holds no deeper than it judged, whatever context its bytes are for") {
+    const Kept kept;
+    KvPlan shallow = kept.plan(256);
+    shallow.depths = {64, 128};
+    keep(shallow);
+    CHECK(kept_kv_plan(kept.model, 128));
+    CHECK_FALSE(kept_kv_plan(kept.model, 129));
 }
 
 TEST_CASE("plans of another engine, damaged ones and those of other files are passed over") {

@@ -103,7 +103,7 @@ function planned(plan: KvPlan): HTMLElement {
     "div",
     { class: "proof" },
     h("p", {}, said),
-    h("p", { class: "muted small" }, `${baseName(plan.model)} with ${countText(plan.n_ctx)} tokens of context; ${countText(plan.n_judged)} tokens judged at each depth, in ${countText(plan.n_texts)} texts. Allowed: ${natsText(plan.most_kl)} nats.`),
+    h("p", { class: "muted small" }, `${baseName(plan.model)} with ${countText(plan.n_ctx)} tokens of context; ${countText(plan.n_judged)} tokens judged at each depth, in ${plan.n_texts === 1 ? "one stretch" : `${countText(plan.n_texts)} stretches`} of text. Allowed: ${natsText(plan.most_kl)} nats.`),
     gradeLegend(plan.pairs.map(gradeOf)),
     h(
       "div",
