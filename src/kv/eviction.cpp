@@ -64,7 +64,10 @@ std::vector<int64_t> tokens_to_keep(int64_t n_tokens, const std::vector<float>& 
     const int64_t first_recent = n_tokens - (options.n_keep - n_sinks - n_chosen);
     std::vector<int64_t> middle(kept.begin() + n_sinks, kept.begin() + first_recent);
     if (n_chosen > 0) {
-        const std::vector<float> worth = with_neighbours(scores);
+        std::vector<float> between = scores;  // what stays anyway makes its neighbours no better
+        std::fill(between.begin(), between.begin() + n_sinks, 0.0F);
+        std::fill(between.begin() + first_recent, between.end(), 0.0F);
+        const std::vector<float> worth = with_neighbours(between);
         std::stable_sort(middle.begin(), middle.end(), [&](int64_t a, int64_t b) {
             return worth[static_cast<size_t>(a)] > worth[static_cast<size_t>(b)];
         });

@@ -11,7 +11,8 @@ constexpr int longest_run = 24;  // of ones; then the number follows as it is
 
 /// Bits of a number that are stored as they are; what is above them is counted out.
 int low_bits(int64_t near) {
-    return std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(near, 0)) >> 1)) - 1, 0, 30);
+    return std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(near, 0)) >> 1)) - 1, 0,
+                      30);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@
 
 namespace ech0 {
 
-constexpr int64_t n_layers_before = 2;      ///< that a layer is predicted from
+constexpr int64_t n_layers_before = 2;     ///< that a layer is predicted from
 constexpr int16_t no_weights = INT16_MIN;  ///< KvBlock::log_weight of a feature that says nothing: a dead head's
 
 /// K or V of one head in one layer: x = (1, features) * predict + coefficients * inverse.

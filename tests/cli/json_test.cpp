@@ -200,6 +200,11 @@ TEST_CASE("kv pack, unpack, info and profile print what docs/json.md says") {
     CHECK(faults_of(json_of({"kv", "profile", "m.gguf", "--ctx", "128", "--chunks", "3", "--threads", "1", "--json"},
                             folder)) == none);
     CHECK(faults_of(json_of({"kv", "info", "s.bin", "--json"}, folder), {"blocks", "damaged"}) == none);
+    const Finished keep =
+        run_ech0({"kv", "keep", "m.gguf", "--ctx", "700", "--keep", "350", "--texts", "1", "--threads", "1", "--json"},
+                 {.folder = folder});
+    CHECK_MESSAGE(keep.status <= 1, keep.err);
+    CHECK(faults_of(json::parse(keep.out)) == none);
     const json lossless = json_of({"kv", "pack", "s.bin", "--json"}, folder);
     CHECK(faults_of(lossless) == none);
     CHECK(lossless["kl_divergence"] == 0);

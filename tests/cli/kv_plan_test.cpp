@@ -43,7 +43,8 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 }  // namespace
 
 TEST_CASE("kv is a group: its commands are named where one is missing or misspelt") {
-    CHECK(run_ech0({"kv"}).err == "ech0: no command; there are plan; see 'ech0 kv -h'\n");
+    CHECK(run_ech0({"kv"}).err ==
+          "ech0: no command; there are plan, pack, unpack, info, profile, keep; see 'ech0 kv -h'\n");
     CHECK(run_ech0({"kv", "plam"}).err == "ech0: no command 'kv plam'; did you mean 'kv plan'?\n");
     CHECK(run_ech0({"kv", "--all"}).err == "ech0: no option '--all'; see 'ech0 kv -h'\n");
     CHECK(run_ech0({"kv", "plan", "a", "b"}).err == "ech0: 'b' is one argument too many; see 'ech0 kv plan -h'\n");
