@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Seconds to restore what was read against seconds to read it again, at several lengths: `chat --session-dir` twice with one
-# document, one thread. Only the ratio within a row means something on a busy machine. Also what a file takes and how long it
-# is packed.
+# document, one thread. Only the ratio within a row means something on a busy machine. Beside it what the file would take
+# packed without loss, and how long it is packed and unpacked then.
 #
 #   bench/sessions.sh [BUILD] [OUT.csv] MODEL...
 #
@@ -35,9 +35,9 @@ seconds() { # COMMAND...
 }
 
 mkdir -p "$(dirname "$out")"
-echo "model,n_prompt_tokens,read_s,n_restored_tokens,restore_s,read_over_restore,state_bytes,file_bytes,pack_s,commit,machine,command" > "$out"
+echo "model,n_prompt_tokens,read_s,n_restored_tokens,restore_s,read_over_restore,state_bytes,file_bytes,packed_bytes,pack_s,unpack_s,commit,machine,command" > "$out"
 for model in "$@"; do
-    bytes_per_token=4
+    bytes_per_token=4  # of English, about
     for n in ${LENGTHS:-512 1024 2048 4096}; do
         folder="$scratch/sessions-$n"
         ask "$folder" $((n * bytes_per_token)) "What is this about?" > "$scratch/first"
@@ -45,13 +45,15 @@ for model in "$@"; do
         file="$(ls "$folder"/*.ekv)"
         "$ech0" kv unpack "$file" -o "$scratch/state" > /dev/null
         pack_s="$(seconds "$ech0" kv pack "$scratch/state" -o "$scratch/again.ekv" --no-check --threads 1)"
-        state_bytes="$(wc -c < "$scratch/state")" file_bytes="$(wc -c < "$file")"
+        unpack_s="$(seconds "$ech0" kv unpack "$scratch/again.ekv" -o "$scratch/again" --threads 1)"
+        cmp -s "$scratch/state" "$scratch/again" || die "the packed state does not come back"
+        packed_bytes="$(wc -c < "$scratch/again.ekv")" state_bytes="$(wc -c < "$scratch/state")" file_bytes="$(wc -c < "$file")"
         n_prompt="$(value "$scratch/first" n_prompt_tokens)" read_s="$(value "$scratch/first" prompt_s)"
         n_restored="$(value "$scratch/second" n_restored_tokens)" restore_s="$(value "$scratch/second" restore_s)"
         python3 -c "
 ratio = $read_s * $n_restored / $n_prompt / $restore_s
-print(f'$(basename "$model"),$n_prompt,$read_s,$n_restored,$restore_s,{ratio:.2f},$state_bytes,$file_bytes,$pack_s,$commit,$machine,bench/sessions.sh')" >> "$out"
+print(f'$(basename "$model"),$n_prompt,$read_s,$n_restored,$restore_s,{ratio:.2f},$state_bytes,$file_bytes,$packed_bytes,$pack_s,$unpack_s,$commit,$machine,bench/sessions.sh')" >> "$out"
         tail -n 1 "$out" >&2
-        rm -f "$scratch/state" "$scratch/again.ekv"
+        rm -f "$scratch/state" "$scratch/again" "$scratch/again.ekv"
     done
 done

@@ -119,7 +119,6 @@ void KeptTalks::store(Answering& answering, bool is_talk) {
     const Conversation& conversation = *answering.conversation;
     SnapshotOptions options;
     if (is_talk) options.conversation = json_text(conversation_json(answering.model, conversation.messages()));
-    options.n_threads = n_threads_;
     try {
         folder_->store(conversation.tokens(), is_talk,
                        [&](const fs::path& target, const std::function<void()>& before_naming) {

@@ -73,8 +73,6 @@ std::string save_talk(Answering& answering, const std::string& file) {
     }
     SnapshotOptions options;
     options.conversation = conversation_text(answering);
-    options.pack = true;
-    options.n_threads = answering.session_options.n_threads;
     const std::vector<int32_t>& tokens = answering.conversation->tokens();
     const Ekv ekv = save_snapshot(*answering.session, tokens, answering.cache_kind(), file, options);
     return fmt::format("{}: {} messages and a cache of {} tokens, {}; '/load {}' or 'ech0 chat {} --resume {}' goes on",

@@ -44,7 +44,7 @@ public:
     struct Options {
         std::filesystem::path folder;
         int64_t limit_bytes = 0;  ///< of the files that it wrote itself
-        double wait_s = 5;        ///< for another program that writes now
+        double wait_s = 2;        ///< for another program that writes now
         /// The model's cache is good for no less than all tokens of a file (a sliding window lets go of the rest).
         bool whole_only = false;
         std::function<void(std::string_view)> note = {};  ///< gets a line about a file that is skipped, each once

@@ -55,31 +55,6 @@ void check_positions(const KvState& state, int64_t n_tokens, const std::string& 
                     throw FormatError(fmt::format("{}: a cell at position {}, of {} tokens", name, cell.pos, n_tokens));
 }
 
-// The numbers as they are: to read them is to check them.
-Ekv write_stored(std::span<const uint8_t> state, const std::string& name, const CacheKind& kind,
-                 const std::filesystem::path& target, const SnapshotOptions& options) {
-    const KvState read = read_kv_state(state, name);
-    const std::string_view bytes(reinterpret_cast<const char*>(state.data()), state.size());
-    Ekv ekv;
-    ekv.content_bytes = static_cast<int64_t>(state.size());
-    ekv.content_sha256 = sha256(bytes);
-    ekv.model_name = kind.model_name;
-    ekv.model_sha256 = kind.model_sha256;
-    ekv.engine = engine_commit();
-    ekv.created_s = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    ekv.conversation = options.conversation;
-    ekv.frame = kv_frame(read);
-    EkvWriter writer(target);
-    for (const RowBlock& block : row_blocks(read)) {
-        check_interrupt();
-        writer.add(EkvCodec::stored,
-                   bytes.substr(static_cast<size_t>(block.offset_bytes), static_cast<size_t>(block.size_bytes())));
-    }
-    if (options.before_naming) options.before_naming();
-    writer.finish(ekv);
-    return ekv;
-}
-
 }  // namespace
 
 CacheKind cache_kind(const Model& model, const SessionOptions& options, const Progress& progress) {
@@ -96,16 +71,27 @@ Ekv save_snapshot(const Session& session, std::span<const int32_t> tokens, const
     if (tokens.empty())
         throw UsageError(
             fmt::format("{}: nothing was read yet, so there is no cache to save", printable(target.string(), 400)));
-    const std::string state = as_sequence_state(session.state(), tokens), name = printable(target.string(), 400);
-    const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(state.data()), state.size());
-    if (!options.pack) return write_stored(bytes, name, kind, target, options);
-    KvPackOptions pack;
-    pack.model_name = kind.model_name;
-    pack.model_sha256 = kind.model_sha256;
-    pack.conversation = options.conversation;
-    pack.before_naming = options.before_naming;
-    pack.n_threads = options.n_threads;
-    return pack_state(bytes, name, target, pack);
+    const std::string state = as_sequence_state(session.state(), tokens);
+    const KvState read =
+        read_kv_state({reinterpret_cast<const uint8_t*>(state.data()), state.size()}, printable(target.string(), 400));
+    Ekv ekv;
+    ekv.content_bytes = static_cast<int64_t>(state.size());
+    ekv.content_sha256 = sha256(state);
+    ekv.model_name = kind.model_name;
+    ekv.model_sha256 = kind.model_sha256;
+    ekv.engine = engine_commit();
+    ekv.created_s = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    ekv.conversation = options.conversation;
+    ekv.frame = kv_frame(read);
+    EkvWriter writer(target);
+    for (const RowBlock& block : row_blocks(read)) {
+        check_interrupt();
+        writer.add(EkvCodec::stored, std::string_view(state).substr(static_cast<size_t>(block.offset_bytes),
+                                                                    static_cast<size_t>(block.size_bytes())));
+    }
+    if (options.before_naming) options.before_naming();
+    writer.finish(ekv);
+    return ekv;
 }
 
 Snapshot::Snapshot(const std::filesystem::path& file)

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "kv/session_folder.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 #include "support/terminal.h"
@@ -256,6 +257,18 @@ TEST_CASE("a damaged session is passed over with a line, and a full disk or a sm
     REQUIRE(folder.files().size() == 1);
     CHECK(folder.files().front().extension() == ".ekv");
 #endif
+}
+
+TEST_CASE(
+    "while another program holds the folder's lock a chat answers, says that nothing is kept, and leaves nothing") {
+    const Folder folder;
+    std::filesystem::create_directories(folder.path);
+    const FolderLock lock(folder.path, 0);
+    const Finished ran = folder.ask(" What?");
+    CHECK(answer_of(ran)["n_answer_tokens"] == 24);
+    CHECK(ran.err ==
+          "ech0: this session is not kept: " + folder.path + ": another program has been writing there for 2 s\n");
+    CHECK(folder.files().empty());
 }
 
 TEST_CASE("two chats share a folder, and a third takes what either has read") {

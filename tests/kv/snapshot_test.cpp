@@ -39,7 +39,6 @@ struct Reader {
         session.decode(tokens, static_cast<int64_t>(tokens.size()));
         SnapshotOptions save;
         save.conversation = "{}";
-        save.n_threads = 1;
         save_snapshot(session, tokens, kind(), file(), save);
     }
 };
