@@ -46,6 +46,7 @@ public:
     int64_t n_vocab() const;
     int64_t n_ctx() const;
     int64_t n_past() const;            ///< tokens in the context now
+    bool has_window() const;           ///< layers let go of old tokens: part of the context can't be had back
     bool adds_bos() const;             ///< the tokenizer puts a BOS before text
     int32_t bos() const;               ///< -1 if there is none
     bool is_end(int32_t token) const;  ///< end of sequence, turn or text
@@ -71,6 +72,14 @@ public:
     /// Forget `n_discard` tokens after the first `n_keep` and move the rest down (context shift).
     /// @return false if this model's memory can't be shifted
     bool shift(int64_t n_keep, int64_t n_discard);
+
+    /// The cache of the context, as the engine writes a sequence's (llama_state_seq_get_data).
+    /// @throws UsageError right after a shift, before the next decode: the engine turns the keys only then;
+    ///         EngineError
+    std::string state() const;
+    /// Put back what `state` gave, in place of what is in the context now. If it is refused the context is empty.
+    /// @throws EngineError with the engine's last words: other cache types, more tokens than the context holds, …
+    void restore(std::span<const uint8_t> state);
 
     struct Impl;
     Impl& impl() { return *impl_; }

@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "base/text.h"
+#include "cli/progress.h"
 #include "ech0/units.h"
 
 namespace ech0 {
@@ -37,12 +38,21 @@ Answering::Answering(const std::string& name, const RunOptions& options, const C
         warn(fmt::format("{} are needed and {} free: it will be slow; see 'ech0 fit {}'",
                          format_memory(run.plan.memory.total_bytes()), format_memory(run.plan.budget_bytes),
                          shell_word(model.asked)));
-    session = std::make_unique<Session>(model, session_options(run, options.wish.n_threads));
+    session_options = ech0::session_options(run, options.wish.n_threads);
+    session = std::make_unique<Session>(model, session_options);
     conversation = std::make_unique<Conversation>(*session, conversation_options);
     check_interrupt();
     if (session->n_ctx() > model.n_ctx_train)
         warn(fmt::format("a context of {} tokens; the model was trained on {} and may lose the thread",
                          session->n_ctx(), model.n_ctx_train));
+}
+
+const CacheKind& Answering::cache_kind() {
+    if (!kind) {
+        ProgressLine progress;
+        kind = ech0::cache_kind(model, session_options, progress.callback());
+    }
+    return *kind;
 }
 
 Answer print_answer(Conversation& conversation, std::string_view prompt, Thoughts thoughts) {

@@ -11,6 +11,7 @@
 #include "cli/answering.h"
 #include "cli/commands.h"
 #include "cli/dialogue.h"
+#include "cli/kept_talks.h"
 #include "ech0/error.h"
 #include "report/chat.h"
 #include "runtime/json_schema.h"
@@ -25,7 +26,12 @@ struct Arguments {
     RunOptions run;
     ConversationOptions conversation;
     std::string thoughts = "folded";
+    KeptTalksOptions kept;
+    std::vector<std::string> resume;
+    const CLI::Option* resume_option = nullptr;  // was it given? It may have no value
     bool no_history = false, json = false;
+
+    bool resumes() const { return resume_option->count() > 0; }
 };
 
 bool is_terminal(int file_descriptor) { return isatty(file_descriptor) == 1; }
@@ -65,7 +71,7 @@ Thoughts thoughts_of(const std::string& name) {
     return name == "shown" ? Thoughts::shown : name == "hidden" ? Thoughts::hidden : Thoughts::folded;
 }
 
-int answer_once(const Answering& answering, const std::string& prompt, const Arguments& arguments) {
+int answer_once(Answering& answering, KeptTalks& kept, const std::string& prompt, const Arguments& arguments) {
     Conversation& conversation = *answering.conversation;
     // What is piped on is the answer alone; thoughts are shown where somebody may look at them.
     const Thoughts thoughts = arguments.thoughts == "folded" && !is_terminal(STDERR_FILENO)
@@ -80,6 +86,8 @@ int answer_once(const Answering& answering, const std::string& prompt, const Arg
                         "forgets the oldest tokens",
                         conversation.session().n_ctx()));
     if (is_terminal(STDERR_FILENO) && !arguments.json) fmt::print(stderr, "[{}]\n", answer_text(conversation, answer));
+    kept.after_answer(answering, arguments.resumes());
+    if (arguments.resumes()) kept.finish(answering);
     return exit_yes;
 }
 
@@ -91,8 +99,14 @@ int chat(const Arguments& arguments) {
     check(options);
     const std::optional<std::string> prompt = one_prompt(arguments);
     Answering answering(model_or_configured(arguments.model, config), arguments.run, config, options);
-    if (prompt) return answer_once(answering, *prompt, arguments);
-    return talk_at_terminal(std::move(answering), arguments.run, config, thoughts_of(arguments.thoughts),
+    KeptTalks kept(arguments.kept);
+    kept.attach(answering);
+    if (arguments.resumes()) {
+        const std::string done = kept.resume(answering, arguments.resume.empty() ? "" : arguments.resume.front());
+        if (!arguments.json) fmt::print(stderr, "{}\n", done);
+    }
+    if (prompt) return answer_once(answering, kept, *prompt, arguments);
+    return talk_at_terminal(std::move(answering), kept, arguments.run, config, thoughts_of(arguments.thoughts),
                             !arguments.no_history);
 }
 
@@ -153,14 +167,32 @@ void add_chat(CommandLine& line) {
         "  ech0 chat model.gguf -p 'A fruit and its colour' -j '{\"type\": \"object\", \"properties\": "
         "{\"fruit\": {\"type\": \"string\"}, \"colour\": {\"type\": \"string\"}}, \"required\": [\"fruit\", "
         "\"colour\"]}'\n"
+        "  ech0 chat model.gguf --resume talk.ekv               go on where '/save talk.ekv' was\n"
+        "  ech0 chat model.gguf --session-dir ~/sessions -p …   long prompts that begin alike are read once\n"
         "  ech0 chat model.gguf --rpc 192.168.1.7:50052         what doesn't fit here is held there",
         [arguments] { return chat(*arguments); });
     ConversationOptions& conversation = arguments->conversation;
     add_model_or_configured(command, arguments->model);
     command->add_option("-p,--prompt", arguments->prompt,
                         "answer this and end; '-' reads it from stdin, as does a stdin that is no terminal");
-    command->add_option("--system,--system-prompt", arguments->system,
-                        "how the model should behave, kept at the beginning of the context");
+    CLI::Option* const system =
+        command->add_option("--system,--system-prompt", arguments->system,
+                            "how the model should behave, kept at the beginning of the context");
+    arguments->resume_option =
+        command
+            ->add_option("--resume", arguments->resume,
+                         "go on with a talk: a file that /save wrote, or one of --session-dir (none named: the last)")
+            ->type_name("FILE")
+            ->expected(0, 1)
+            ->excludes(system);
+    CLI::Option* const folder = command
+                                    ->add_option("--session-dir", arguments->kept.folder,
+                                                 "keep what was read here, so that a prompt that begins alike is "
+                                                 "restored instead of read again")
+                                    ->type_name("DIR");
+    add_size(command, "--session-limit", arguments->kept.limit_bytes,
+             "what that folder may take; the least recently used goes first (default: 5GB)")
+        ->needs(folder);
     command
         ->add_option("-n,--predict,--n-predict", conversation.n_predict, "most tokens of an answer (-1: until it ends)")
         ->type_name("N")

@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "cli/line_reader.h"
+#include "cli/talk_file.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
 #include "report/chat.h"
@@ -24,7 +25,7 @@ void warn(std::string_view text) { note("ech0: " + printable(text, 4000)); }
 
 constexpr const char* help_text =
     "  /system TEXT   another system prompt; without TEXT: show it, 'none' removes it\n"
-    "  /save FILE     write the conversation as JSON\n"
+    "  /save FILE     write the conversation: FILE.ekv with the model's memory of it, others as JSON\n"
     "  /load FILE     go on with one that was saved\n"
     "  /regen         answer the last message again\n"
     "  /clear         forget what was said, keep the system prompt\n"
@@ -73,14 +74,23 @@ std::string greeting(const Answering& answering) {
 
 class Dialogue {
 public:
-    Dialogue(Answering answering, const RunOptions& options, const Config& config, Thoughts thoughts, bool keep_history)
+    Dialogue(Answering answering, KeptTalks& kept, const RunOptions& options, const Config& config, Thoughts thoughts,
+             bool keep_history)
         : answering_(std::move(answering)),
+          kept_(kept),
           options_(options),
           config_(config),
           thoughts_(thoughts),
           lines_(keep_history ? state_folder() / "chat_history" : "") {}
 
     int run() {
+        const int code = talk();
+        kept_.finish(answering_);
+        return code;
+    }
+
+private:
+    int talk() {
         note(greeting(answering_));
         while (const std::optional<std::string> line = next_line()) {
             if (*line == "/exit" || *line == "/quit") return exit_yes;
@@ -96,7 +106,6 @@ public:
         return left_by_interrupt_ ? exit_interrupted : exit_yes;
     }
 
-private:
     Conversation& conversation() { return *answering_.conversation; }
 
     // Ctrl-C at the prompt asks for a second one, so that the one that came too late for an answer doesn't end the
@@ -160,15 +169,13 @@ private:
 
     void save(const std::string& file) {
         if (file.empty()) throw UsageError("/save FILE: which file?");
-        write_file(file, json_text(conversation_json(answering_.model, conversation().messages())));
-        note(fmt::format("{}: {} messages; '/load {}' goes on with them", printable(file, 400),
-                         conversation().messages().size(), printable(file, 400)));
+        note(save_talk(answering_, file));
     }
 
     void load(const std::string& file) {
         if (file.empty()) throw UsageError("/load FILE: which file?");
-        conversation().set_messages(conversation_messages(read_file(file), printable(file, 400)));
-        note(fmt::format("{} messages; the next answer goes on from there", conversation().messages().size()));
+        kept_.finish(answering_);
+        note(load_talk(answering_, file));
     }
 
     void regenerate() {
@@ -185,11 +192,13 @@ private:
         const std::vector<ChatMessage> messages = conversation().messages();
         const ConversationOptions talk = conversation().options();
         read_model(name).require_weights();  // a wrong name costs nothing
+        kept_.finish(answering_);
         const auto change = [&](const std::string& model) {
             answering_.conversation.reset();
             answering_.session.reset();
             answering_ = Answering(model, options_, config_, talk);
             conversation().set_messages(messages);
+            kept_.attach(answering_);
         };
         try {
             change(name);
@@ -206,9 +215,11 @@ private:
         last_thoughts_ = answer.thoughts;
         if (answer.stop == Stop::interrupted) go_on_after_interrupt();
         if (isatty(STDERR_FILENO) == 1) note("[" + answer_text(conversation(), answer) + "]");
+        kept_.after_answer(answering_, true);
     }
 
     Answering answering_;
+    KeptTalks& kept_;
     RunOptions options_;
     const Config& config_;
     Thoughts thoughts_;
@@ -220,9 +231,9 @@ private:
 
 }  // namespace
 
-int talk_at_terminal(Answering answering, const RunOptions& options, const Config& config, Thoughts thoughts,
-                     bool keep_history) {
-    return Dialogue(std::move(answering), options, config, thoughts, keep_history).run();
+int talk_at_terminal(Answering answering, KeptTalks& kept, const RunOptions& options, const Config& config,
+                     Thoughts thoughts, bool keep_history) {
+    return Dialogue(std::move(answering), kept, options, config, thoughts, keep_history).run();
 }
 
 }  // namespace ech0

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/paths.h"
+#include "base/private_folder.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/dashboard_data.h"
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-    std::string model, report;
+    std::string model, report, session_folder;
     RunOptions run;
     ServeOptions options;
     std::optional<std::string> host;
@@ -62,6 +63,7 @@ ServeOptions options_of(const Arguments& arguments, const Config& config, const 
     options.host = arguments.host.value_or(config.host);
     check_key(options);
     options.port = choose_port(arguments, config, options.host);
+    options.slots = arguments.session_folder;
     if (options.alias.empty()) options.alias = model.files.front().stem().string();
     return options;
 }
@@ -123,6 +125,7 @@ int serve(const Arguments& arguments) {
         print(command_text(server, words, !options.api_key.empty()));
         return exit_yes;
     }
+    if (!options.slots.empty()) make_private_folder(options.slots);
     const Json report = last_report(arguments.report);
     write_site(options.site, serve_json(model, plan, options, report));
     write_dashboard(options.site, model, plan, options.n_threads, report);
@@ -178,6 +181,10 @@ void add_serve(CommandLine& line) {
         ->check(CLI::Range(1, 256));
     command->add_option("--alias", options.alias, "the model's name for clients (default: the file's)")
         ->type_name("NAME");
+    command
+        ->add_option("--session-dir", arguments->session_folder,
+                     "where clients may save and restore slots (POST /slots/N?action=save; llama-server's own files)")
+        ->type_name("DIR");
     command->add_flag("--embeddings", options.embeddings, "answer /v1/embeddings too (mean over the tokens)");
     command->add_option("--report", arguments->report, "a report of ech0's (JSON) to show at /ech0/report")
         ->type_name("FILE");

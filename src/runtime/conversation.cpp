@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/utf8_stream.h"
 #include "ech0/error.h"
@@ -77,9 +78,16 @@ Conversation::Conversation(Session& session, ConversationOptions options)
     clear();
 }
 
-void Conversation::clear() {
+void Conversation::forget_all() {
     session_.truncate(0);
     tokens_.clear();
+    n_exact_ = SIZE_MAX;
+    n_resumed_ = 0;
+    resume_s_ = 0;
+}
+
+void Conversation::clear() {
+    forget_all();
     sampler_.reset();
     messages_.clear();
     if (!options_.system.empty()) messages_.push_back({"system", options_.system});
@@ -98,6 +106,25 @@ void Conversation::set_messages(std::vector<ChatMessage> messages) {
     for (const ChatMessage& message : messages) check_text("message", message.content);
     options_.system = !messages.empty() && messages.front().role == "system" ? messages.front().content : "";
     messages_ = std::move(messages);
+}
+
+void Conversation::resume(std::vector<ChatMessage> messages, std::vector<int32_t> tokens,
+                          std::span<const uint8_t> state, double seconds) {
+    const Clock::time_point start = Clock::now();
+    for (const ChatMessage& message : messages) check_text("message", message.content);
+    forget_all();
+    session_.restore(state);
+    if (session_.n_past() != static_cast<int64_t>(tokens.size())) {
+        const int64_t n_past = session_.n_past();
+        session_.truncate(0);
+        throw EngineError(fmt::format("a cache up to position {}, of {} tokens", n_past, tokens.size()));
+    }
+    set_messages(std::move(messages));
+    tokens_ = std::move(tokens);
+    sampler_.reset();
+    for (const int32_t token : tokens_) sampler_.accept(token);
+    n_resumed_ = session_.n_past();
+    resume_s_ = seconds + seconds_since(start);
 }
 
 std::optional<std::string> Conversation::take_back() {
@@ -171,15 +198,39 @@ std::vector<int32_t> Conversation::make_room(Answer& answer) {
 }
 
 std::span<const float> Conversation::read_prompt(const std::vector<int32_t>& prompt, Answer& answer) {
+    const size_t n_known = std::min(common_prefix(tokens_, prompt), prompt.size() - 1);  // the last gives the logits
+    look_for_cache(prompt, answer);
     const Clock::time_point start = Clock::now();
-    forget_from(std::min(common_prefix(tokens_, prompt), prompt.size() - 1));  // the last token gives the logits
-    const std::span<const int32_t> news = std::span(prompt).subspan(tokens_.size());
+    forget_from(std::min(common_prefix(tokens_, prompt), prompt.size() - 1));
     answer.n_prompt = static_cast<int64_t>(prompt.size());
     answer.n_reused = static_cast<int64_t>(tokens_.size());
-    const std::span<const float> logits = read(prompt, static_cast<int64_t>(news.size()) - 1);
-    for (const int32_t token : news) sampler_.accept(token);
+    answer.n_restored = std::min(answer.n_restored, answer.n_reused);
+    const std::span<const float> logits = read(prompt, answer.n_prompt - answer.n_reused - 1);
+    const size_t n_heard = std::min(n_known, static_cast<size_t>(answer.n_reused));  // by the sampler
+    for (const int32_t token : std::span(prompt).subspan(n_heard)) sampler_.accept(token);
     answer.prompt_s = seconds_since(start);
     return logits;
+}
+
+// A saved cache of more of the prompt than the context has.
+void Conversation::look_for_cache(const std::vector<int32_t>& prompt, Answer& answer) {
+    answer.n_restored = std::exchange(n_resumed_, 0);
+    answer.restore_s = std::exchange(resume_s_, 0);
+    if (!find_cache_) return;
+    const Clock::time_point start = Clock::now();
+    std::optional<std::vector<int32_t>> found;
+    const size_t n_reused = std::min(common_prefix(tokens_, prompt), prompt.size() - 1);
+    try {
+        found = find_cache_(session_, prompt, static_cast<int64_t>(n_reused));
+    } catch (...) {
+        forget_all();  // it may have stopped in the middle
+        throw;
+    }
+    if (!found) return;
+    tokens_ = std::move(*found);
+    n_exact_ = SIZE_MAX;
+    answer.n_restored = static_cast<int64_t>(std::min(common_prefix(tokens_, prompt), prompt.size() - 1));
+    answer.restore_s += seconds_since(start);
 }
 
 // Decode the rest of `wanted`, of which the context has a beginning. What an interrupt leaves behind is still true.
@@ -282,6 +333,7 @@ bool Conversation::cut(size_t at, size_t n_cut) {
     if (!session_.shift(static_cast<int64_t>(at), static_cast<int64_t>(n_cut))) return false;
     const auto begin = tokens_.begin() + static_cast<std::ptrdiff_t>(at);
     tokens_.erase(begin, begin + static_cast<std::ptrdiff_t>(n_cut));
+    n_exact_ = std::min(n_exact_, at);
     return true;
 }
 
@@ -294,6 +346,7 @@ void Conversation::forget_from(size_t n_keep) {
         n_keep = 0;
     }
     tokens_.resize(n_keep);
+    if (n_keep <= n_exact_) n_exact_ = SIZE_MAX;
 }
 
 }  // namespace ech0

@@ -37,14 +37,21 @@ struct Answer {
     int64_t n_prompt = 0;     ///< tokens of the whole prompt: history, message, template
     int64_t n_reused = 0;     ///< of these, the ones that were in the context already
     int64_t n_tokens = 0;     ///< tokens of the answer
+    int64_t n_restored = 0;   ///< of those reused, the ones that came from a saved cache since the last answer
     int64_t n_forgotten = 0;  ///< tokens that a full context made us forget meanwhile
-    double prompt_s = 0, answer_s = 0;
+    double restore_s = 0, prompt_s = 0, answer_s = 0;
 
     double prompt_tokens_per_s() const {
         return prompt_s > 0 ? static_cast<double>(n_prompt - n_reused) / prompt_s : 0;
     }
     double tokens_per_s() const { return answer_s > 0 ? static_cast<double>(n_tokens) / answer_s : 0; }
 };
+
+/// Looks for a saved cache of a prompt's beginning that is worth more than the `n_reused` tokens the context has of it,
+/// and puts it into the session.
+/// @return the tokens that are in the session now; nothing if it was left as it is
+using FindCache = std::function<std::optional<std::vector<int32_t>>(Session& session, std::span<const int32_t> prompt,
+                                                                    int64_t n_reused)>;
 
 /// Messages to and fro, in the words of the model's own chat template. The context holds the tokens of what was said,
 /// and a new message costs the decoding of what is new only.
@@ -70,10 +77,22 @@ public:
     void set_system(const std::string& system);
     /// As if this had been said. @throws UsageError if a text has a NUL byte
     void set_messages(std::vector<ChatMessage> messages);
+    /// Go on where another conversation was: its messages, and the cache of the tokens that its context had.
+    /// @param state  see Session::state; @param seconds  what fetching it took, for Answer::restore_s
+    /// @throws EngineError if the engine refuses it, or it is not of these tokens; UsageError as set_messages. The
+    ///         messages are then as they were, and the context is empty
+    void resume(std::vector<ChatMessage> messages, std::vector<int32_t> tokens, std::span<const uint8_t> state,
+                double seconds = 0);
+    /// Ask this for each prompt; empty: nobody.
+    void set_find_cache(FindCache find_cache) { find_cache_ = std::move(find_cache); }
     /// Forget the last message of the user and what was answered. @return that message; nothing if there is none
     std::optional<std::string> take_back();
     const std::vector<ChatMessage>& messages() const { return messages_; }
     const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what is in the context
+    /// Is the context what reading its tokens from the beginning would give? Not once a piece was cut out of it: what
+    /// stood behind has read the piece.
+    bool is_exact() const { return tokens_.size() <= n_exact_; }
+    Session& session() { return session_; }
     const Session& session() const { return session_; }
     const ConversationOptions& options() const { return options_; }
     uint32_t seed() const { return sampler_.seed(); }
@@ -82,6 +101,7 @@ private:
     std::vector<int32_t> tokens_of(std::span<const ChatMessage> messages, bool add_assistant) const;
     std::vector<int32_t> make_room(Answer& answer);
     std::span<const float> read_prompt(const std::vector<int32_t>& prompt, Answer& answer);
+    void look_for_cache(const std::vector<int32_t>& prompt, Answer& answer);
     std::span<const float> read(const std::vector<int32_t>& wanted, int64_t first_logit);
     void write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text, const OnText& on_thought);
     bool make_space(Answer& answer);
@@ -90,13 +110,18 @@ private:
     void close_gap(const std::vector<int32_t>& wanted);
     bool cut(size_t at, size_t n_cut);
     void forget_from(size_t n_keep);
+    void forget_all();
     size_t first_turn() const { return messages_.empty() || messages_[0].role != "system" ? 0 : 1; }
 
     Session& session_;
     ConversationOptions options_;
     Sampler sampler_;
     std::vector<ChatMessage> messages_;
+    FindCache find_cache_;
     std::vector<int32_t> tokens_;  // in the context now: session_.n_past() of them
+    size_t n_exact_ = SIZE_MAX;    // tokens before the first cut
+    int64_t n_resumed_ = 0;        // tokens, and what that took, for the next answer
+    double resume_s_ = 0;
 };
 
 }  // namespace ech0

@@ -124,6 +124,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 int64_t Session::n_vocab() const { return llama_vocab_n_tokens(impl_->vocab); }
 int64_t Session::n_ctx() const { return llama_n_ctx(impl_->ctx.get()); }
 int64_t Session::n_past() const { return impl_->n_past; }
+bool Session::has_window() const { return impl_->n_swa > 0; }
 bool Session::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
 int32_t Session::bos() const { return llama_vocab_bos(impl_->vocab); }
 bool Session::is_end(int32_t token) const { return llama_vocab_is_eog(impl_->vocab, token); }
@@ -164,6 +165,7 @@ void decode_batch(Session::Impl& s, std::span<const int32_t> tokens, int64_t fir
     const int32_t code = llama_decode(s.ctx.get(), batch);
     llama_batch_free(batch);
     if (code == 2) throw Interrupted();
+    s.shifted = s.shifted && code != 0;
     if (code != 0) throw engine_error(fmt::format("decode {} tokens at position {} (code {})", n, s.n_past, code));
 }
 
@@ -194,10 +196,20 @@ std::span<const float> Session::decode(std::span<const int32_t> tokens, int64_t 
     return impl_->logits;
 }
 
+namespace {
+
+void clear_memory(Session::Impl& s) {
+    llama_memory_clear(llama_get_memory(s.ctx.get()), true);
+    s.n_past = 0;
+    s.shifted = false;
+}
+
+}  // namespace
+
 void Session::truncate(int64_t n_past) {
     const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
     if (n_past <= 0)
-        llama_memory_clear(memory, true);
+        clear_memory(*impl_);
     else if (impl_->n_swa > 0 && llama_memory_seq_pos_min(memory, 0) > std::max<int64_t>(0, n_past - impl_->n_swa))
         throw EngineError("the sliding window has moved on: that part of the context is gone");
     else if (!llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(n_past), -1))
@@ -213,7 +225,30 @@ bool Session::shift(int64_t n_keep, int64_t n_discard) {
     if (!llama_memory_seq_rm(memory, 0, from, to)) return false;
     llama_memory_seq_add(memory, 0, to, static_cast<llama_pos>(impl_->n_past), -static_cast<llama_pos>(n_discard));
     impl_->n_past -= n_discard;
+    impl_->shifted = true;
     return true;
+}
+
+std::string Session::state() const {
+    if (impl_->shifted) throw UsageError("the context was moved and not read on since: ask something, then save it");
+    llama_context* const ctx = impl_->ctx.get();
+    clear_engine_message();
+    std::string state(llama_state_seq_get_size(ctx, 0), '\0');
+    if (llama_state_seq_get_data(ctx, reinterpret_cast<uint8_t*>(state.data()), state.size(), 0) != state.size())
+        throw engine_error("write the cache's state");
+    return state;
+}
+
+void Session::restore(std::span<const uint8_t> state) {
+    clear_memory(*impl_);
+    clear_engine_message();
+    const size_t n_read = llama_state_seq_set_data(impl_->ctx.get(), state.data(), state.size(), 0);
+    if (n_read == 0 || n_read != state.size()) {
+        const EngineError error = engine_error("put a cache back");
+        clear_memory(*impl_);
+        throw error;
+    }
+    impl_->n_past = llama_memory_seq_pos_max(llama_get_memory(impl_->ctx.get()), 0) + 1;
 }
 
 }  // namespace ech0

@@ -15,6 +15,7 @@ struct Session::Impl {
     int64_t n_past = 0;
     int64_t n_swa = 0;  // tokens that layers with a sliding window look back; 0 = all do
     int64_t n_batch = 0;
+    bool shifted = false;  // and nothing was decoded since: positions have moved, keys are not turned yet
     std::vector<float> logits;
 };
 

@@ -90,6 +90,7 @@ std::vector<std::string> server_arguments(const Model& model, const RunPlan& pla
     add({"--cors-origins", "localhost"});  // else any page that a browser shows could read the answers
     if (!options.remote.empty()) add_remote(arguments, options.remote);
     if (options.embeddings) add({"--embeddings", "--pooling", "mean"});
+    if (!options.slots.empty()) add({"--slot-save-path", fs::absolute(options.slots).string()});
     if (!options.site.empty()) add({"--path", options.site.string()});
     arguments.insert(arguments.end(), options.further.begin(), options.further.end());
     return arguments;

@@ -20,6 +20,7 @@ struct ServeOptions {
     std::string alias;                 ///< the model's name for clients; "" = the file's
     std::vector<RemoteShare> remote;   ///< layers on other machines
     std::string api_key;               ///< "" = none
+    std::filesystem::path slots;       ///< where clients may have slots saved (POST /slots/N?action=save); "" = nowhere
     std::filesystem::path site;        ///< a folder of files that it serves too; "" = none
     std::vector<std::string> further;  ///< flags of llama-server's own, behind ours
 };

@@ -66,9 +66,25 @@ TEST_CASE("chat --json has the keys of ech0.chat/1 and no others") {
     REQUIRE(ran.status == 0);
     CHECK(ran.err == "");
     const json found = json::parse(ran.out);
-    CHECK(keys_of(found) == std::set<std::string>{"schema", "model", "engine", "raw", "messages", "answer", "thoughts",
-                                                  "stop", "n_prompt_tokens", "n_answer_tokens", "n_forgotten_tokens",
-                                                  "n_past", "n_ctx", "prompt_s", "prompt_tokens_per_s", "tokens_per_s",
+    CHECK(keys_of(found) == std::set<std::string>{"schema",
+                                                  "model",
+                                                  "engine",
+                                                  "raw",
+                                                  "messages",
+                                                  "answer",
+                                                  "thoughts",
+                                                  "stop",
+                                                  "n_prompt_tokens",
+                                                  "n_answer_tokens",
+                                                  "n_forgotten_tokens",
+                                                  "n_past",
+                                                  "n_ctx",
+                                                  "n_reused_tokens",
+                                                  "n_restored_tokens",
+                                                  "restore_s",
+                                                  "prompt_s",
+                                                  "prompt_tokens_per_s",
+                                                  "tokens_per_s",
                                                   "sampler"});
     CHECK(keys_of(found["model"]) == std::set<std::string>{"path", "name", "size_bytes"});
     CHECK(keys_of(found["sampler"]) == std::set<std::string>{"temp", "top_k", "top_p", "min_p", "repeat_penalty",

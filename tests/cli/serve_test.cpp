@@ -4,6 +4,7 @@
 #define CPPHTTPLIB_OPENSSL_SUPPORT  // as the library was built: its types depend on it
 #include <httplib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -11,6 +12,8 @@
 #include <thread>
 
 #include "base/file.h"
+#include "ech0/session.h"
+#include "kv/snapshot.h"
 #include "serve/port.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
@@ -139,6 +142,44 @@ TEST_CASE("with a key, a server answers those alone who have it, and its command
         CHECK(has(command, "llama-server"));
         CHECK_FALSE(has(command, "very-secret"));
     }
+}
+
+TEST_CASE("slots are saved into the folder of sessions, pack to .ekv with their tokens, and are restored from it") {
+    const TemporaryFolder folder;
+    const std::string sessions = (folder / "new").string();
+    Served served({"--session-dir", sessions, "--parallel", "1"});
+    httplib::Client client = served.client();
+    const std::string prompt = "A document that is to be read once.";
+    const auto ask = [&](const std::string& path, const json& body) {
+        const httplib::Result answer = client.Post(path, body.dump(), "application/json");
+        REQUIRE(answer);
+        REQUIRE_MESSAGE(answer->status == 200, answer->body);
+        return json::parse(answer->body);
+    };
+    ask("/v1/completions", {{"prompt", prompt}, {"max_tokens", 1}, {"temperature", 0}});
+    const int n_saved = ask("/slots/0?action=save", {{"filename", "a.bin"}})["n_saved"];
+    const std::string slot = (folder / "new" / "a.bin").string(), ekv = (folder / "new" / "a.ekv").string(),
+                      model = (served.folder / "m.gguf").string();
+    CHECK(fs::exists(slot));
+    CHECK(run_ech0({"kv", "pack", slot, "--model", model, "-o", ekv}).status == 0);
+    const Snapshot snapshot(ekv);
+    CHECK(static_cast<int>(snapshot.tokens().size()) == n_saved);
+    const Model read = read_model(model);
+    CHECK_NOTHROW(snapshot.require_model(cache_kind(read, {})));
+    std::vector<int32_t> tokens = Session(read, {.n_ctx = 256, .n_threads = 1}).tokenize(prompt, true, true);
+    REQUIRE(snapshot.tokens().size() >= tokens.size());
+    CHECK(std::equal(tokens.begin(), tokens.end(), snapshot.tokens().begin()));
+
+    CHECK(run_ech0({"kv", "unpack", ekv, "-o", (folder / "new" / "b.bin").string()}).status == 0);
+    ask("/slots/0?action=erase", json::object());
+    CHECK(ask("/slots/0?action=restore", {{"filename", "b.bin"}})["n_restored"] == n_saved);
+    const json usage =
+        ask("/v1/completions", {{"prompt", prompt + " More."}, {"max_tokens", 1}, {"temperature", 0}})["usage"];
+    CHECK(usage["prompt_tokens_details"]["cached_tokens"].get<int>() >= static_cast<int>(tokens.size()) - 1);
+    const httplib::Result outside =
+        client.Post("/slots/0?action=save", R"({"filename": "../a.bin"})", "application/json");
+    REQUIRE(outside);
+    CHECK(outside->status == 400);
 }
 
 TEST_CASE("what serve can't do is one line and exit 2") {
