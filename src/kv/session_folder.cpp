@@ -116,8 +116,8 @@ void SessionFolder::say(std::string_view line) const {
 // One that is being written is locked by its writer.
 void SessionFolder::remove_parts() const {
     std::error_code code;
-    for (const fs::directory_entry& file : fs::directory_iterator(options_.folder, code))
-        if (is_part(file.path().filename().string())) remove_unused(file.path());
+    for (fs::directory_iterator at(options_.folder, code), end; !code && at != end; at.increment(code))
+        if (is_part(at->path().filename().string())) remove_unused(at->path());
 }
 
 std::vector<std::string> SessionFolder::chain_of(std::span<const int32_t> tokens) const {
@@ -279,7 +279,11 @@ void SessionFolder::store(std::span<const int32_t> tokens, bool is_talk, const W
     std::optional<FolderLock> lock;
     write(target, [&] {
         lock.emplace(options_.folder, options_.wait_s);
-        make_room(static_cast<int64_t>(fs::file_size(options_.folder / ("." + name + part_suffix))), name);
+        const fs::path part = options_.folder / ("." + name + part_suffix);
+        std::error_code code;
+        const auto size_bytes = static_cast<int64_t>(fs::file_size(part, code));
+        if (code) throw failure("look at", part, code.value());
+        make_room(size_bytes, name);
     });
     use(target);
     remove_superseded(name, tokens);

@@ -14,10 +14,10 @@
 #include "kv/ekv.h"
 #include "kv/state.h"
 
-// A session's cache in an .ekv file, and with it the tokens that it is of: llama.cpp's file of one sequence, which `ech0
-// kv unpack` gives back. The numbers are stored as they are, in blocks that are checked: to pack them (pack.h) saves a
-// fifth of the bytes, and to unpack them takes about as long as a small model reads the tokens again, where stored ones
-// are back in a fortieth of that (bench/results/sessions.csv).
+// A session's cache in an .ekv file, and with it the tokens that it is of: llama.cpp's file of one sequence, which
+// `ech0 kv unpack` gives back. The numbers are stored as they are, in blocks that are checked: to pack them (pack.h)
+// saves a fifth of the bytes, but to unpack 8 MB takes a second of one core, in which a small model may read as many
+// tokens again; stored ones are back many times sooner (bench/results/sessions.csv).
 namespace ech0 {
 
 /// What a cache belongs to. One of another kind can't be put back, or would be another model's memory.

@@ -300,6 +300,9 @@ TEST_CASE("a folder that can't be made, read or locked is an error that names it
     SessionFolder folder(this_kind(), stored.options());
     fs::create_directory(stored.path / ".lock");
     CHECK(complaint([&] { Stored::store(folder, tokens(300)); }).find("lock ") == 0);
+    fs::remove(stored.path / ".lock");
+    const auto nothing = [](const fs::path&, const std::function<void()>& before_naming) { before_naming(); };
+    CHECK(complaint([&] { folder.store(tokens(300), false, nothing); }).find("look at ") == 0);
     fs::remove_all(stored.path);
     CHECK(complaint([&] { folder.refresh(); }).find("read ") == 0);
 }

@@ -133,7 +133,7 @@ TEST_CASE("a snapshot says whose it is and what keeps it from a context") {
               Snapshot(reader.file()).require_model(reader.kind());
           }).find("does not say which model it is of") != std::string::npos);
     reader.save();
-    rewrite(reader.file(), [](Ekv& ekv) { ekv.loss = EkvLoss{0, std::string(64, '0'), -1, 0, -1, 0}; });
+    rewrite(reader.file(), [](Ekv& ekv) { ekv.loss.emplace().profile_sha256 = std::string(64, '0'); });
     CHECK(Snapshot(reader.file()).obstacle(reader.kind(), 256) == "packed with loss");
 }
 
