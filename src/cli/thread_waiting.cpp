@@ -14,9 +14,10 @@
 namespace ech0 {
 namespace {
 
-constexpr std::array<std::string_view, 8> works_in_batches = {"calibrate", "compress", "demo",  "kv",
+constexpr std::array<std::string_view, 8> works_in_batches = {"calibrate", "compress", "demo",   "kv",
                                                               "optimize",  "prune",    "verify", "surgeon"};
-constexpr std::array<std::string_view, 3> answers = {"chat", "serve", "talk"};  // the others measure speed, or need none
+constexpr std::array<std::string_view, 3> answers = {"chat", "serve",
+                                                     "talk"};  // the others measure speed, or need none
 
 }  // namespace
 

@@ -18,7 +18,8 @@ struct ModelfileOptions {
     SamplerOptions sampler;
 };
 
-/// @throws UsageError if a text in it has three quotation marks in a row, or its path a line break, which a Modelfile can't hold
+/// @throws UsageError if a text in it has three quotation marks in a row, or its path a line break, which a Modelfile
+/// can't hold
 std::string modelfile_text(const Model& model, const ModelfileOptions& options);
 
 /// The Go template that writes what the engine writes by this chat template; nothing if none of the forms known here

@@ -86,7 +86,7 @@ std::vector<std::string> server_arguments(const Model& model, const RunPlan& pla
     add({"--parallel", std::to_string(options.n_parallel), "--kv-unified"});
     add({"--threads", std::to_string(n_threads)});
     add({"--load-mode", plan.mapped ? "mmap" : "none"});
-    add({"--fit", "off", "--offline"});      // the plan decides, and nothing is fetched
+    add({"--fit", "off", "--offline"});    // the plan decides, and nothing is fetched
     add({"--cors-origins", "localhost"});  // else any page that a browser shows could read the answers
     if (!options.remote.empty()) add_remote(arguments, options.remote);
     if (options.embeddings) add({"--embeddings", "--pooling", "mean"});

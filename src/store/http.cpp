@@ -15,6 +15,7 @@
 
 #include "base/interrupt.h"
 #include "base/text.h"
+#include "ech0/error.h"
 
 namespace ech0 {
 namespace {
@@ -103,6 +104,20 @@ Url Url::resolved(std::string_view location) const {
     there.path =
         location.starts_with("/") ? std::string(location) : path.substr(0, path.rfind('/') + 1) + std::string(location);
     return there;
+}
+
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+Url redirected(const Url& from, const HttpHead& head, std::string_view thing) {
+    const std::string host = printable(from.host);
+    if (head.location.empty())
+        throw FormatError(fmt::format("{}: {} leads elsewhere ({}) without saying where", thing, host, head.status));
+    Url next = from.resolved(head.location);
+    if (from.scheme == "https" && next.scheme != "https")
+        throw FormatError(fmt::format("{}: {} leads from https to http, which is not followed", thing, host));
+    return next;
 }
 
 Url parse_url(std::string_view text) {

@@ -41,6 +41,15 @@ struct HttpHead {
     std::string location, retry_after, link;
 };
 
+constexpr int most_redirects = 8;  ///< that a caller should follow
+
+bool is_redirect(int status);
+
+/// Where a redirect leads.
+/// @param thing  what was asked for, in errors
+/// @throws FormatError if it leads from https to http, which is not followed, or does not say where
+Url redirected(const Url& from, const HttpHead& head, std::string_view thing);
+
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 using HttpOnHead = std::function<void(const HttpHead&)>;
 using HttpOnBody = std::function<void(const char* data, size_t size)>;

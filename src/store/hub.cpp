@@ -30,13 +30,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int most_redirects = 8;
 constexpr int most_pages = 100;
 constexpr size_t largest_answer_bytes = 64 << 20;
-
-bool is_redirect(int status) {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 [[noreturn]] void refuse_status(const Hub& hub, const HttpHead& head, const std::string& thing) {
     const std::string host = printable(hub.endpoint.host);
@@ -76,14 +71,7 @@ HttpHead get(const Hub& hub, Url url, const HttpHeaders& headers, const std::str
             on_body);
         if (head.status == 200 || head.status == 206) return head;
         if (!is_redirect(head.status)) refuse_status(hub, head, thing);
-        if (head.location.empty())
-            throw FormatError(fmt::format("{}: {} leads elsewhere ({}) without saying where", thing,
-                                          printable(url.host), head.status));
-        const Url next = url.resolved(head.location);
-        if (url.scheme == "https" && next.scheme != "https")
-            throw FormatError(
-                fmt::format("{}: {} leads from https to http, which is not followed", thing, printable(url.host)));
-        url = next;
+        url = redirected(url, head, thing);
     }
     throw FormatError(
         fmt::format("{}: {} redirects in circles ({} times)", thing, printable(hub.endpoint.host), most_redirects));

@@ -15,13 +15,8 @@
 namespace ech0 {
 namespace {
 
-constexpr int most_redirects = 8;
 constexpr int most_tries = 4;
 constexpr size_t largest_page_bytes = 16 << 20;
-
-bool is_redirect(int status) {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 // A GET that follows redirects. @return the address that answered
 Url get(Url url, const std::string& thing, const HttpOnBody& on_body) {
@@ -31,14 +26,10 @@ Url get(Url url, const std::string& thing, const HttpOnBody& on_body) {
         if (head.status == 200) return url;
         if (head.status >= 500 || head.status == 408 || head.status == 429)
             throw NetworkError(fmt::format("{}: {} fails ({})", thing, printable(url.host), head.status));
-        if (!is_redirect(head.status) || head.location.empty())
+        if (!is_redirect(head.status))
             throw FormatError(fmt::format("{}: {} answers {}, wanted 200; PIP_INDEX_URL names another index", thing,
                                           printable(url.host), head.status));
-        const Url next = url.resolved(head.location);
-        if (url.scheme == "https" && next.scheme != "https")
-            throw FormatError(
-                fmt::format("{}: {} leads from https to http, which is not followed", thing, printable(url.host)));
-        url = next;
+        url = redirected(url, head, thing);
     }
     throw FormatError(fmt::format("{}: {} redirects in circles", thing, printable(url.host)));
 }

@@ -242,9 +242,10 @@ private:
     void check_pace() const {
         const double elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened_).count();
         if (static_cast<double>(n_arrived_.load()) > (3 * elapsed_s + 10) * static_cast<double>(input_->rate()))
-            throw FileError(fmt::format("microphone '{}' gives sound faster than time passes: it is no real device; "
-                                        "'ech0 talk --devices' lists others for --input",
-                                        input_->name()));
+            throw FileError(
+                fmt::format("microphone '{}' gives sound faster than time passes: it is no real device; "
+                            "'ech0 talk --devices' lists others for --input",
+                            input_->name()));
     }
 
     void check_not_silent(const std::vector<float>& samples) {

@@ -25,9 +25,10 @@ ech0 serve demo --port 0 --print-command | grep -q "^$tree/libexec/ech0/llama-se
 for command in $(ech0 describe commands); do
     page="$tree/share/man/man1/ech0-$command.1"
     [ -s "$page" ] || fail "no manual page of $command"
+    sed 's:\\::g' "$page" > "$work/plain" # a file: of a pipe, grep -q would leave before sed is done
     # Every long option that the help names stands in the page, and in the completions of each shell.
     for option in $(ech0 "$command" -h | grep -oE '^ +(-[a-zA-Z],)*--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-        sed 's:\\::g' "$page" | grep -q -e "$option" || fail "ech0-$command.1 lacks $option"
+        grep -q -e "$option" "$work/plain" || fail "ech0-$command.1 lacks $option"
         grep -q -e "$option" "$tree/share/bash-completion/completions/ech0" || fail "bash lacks $option"
         grep -q -e "$option" "$tree/share/zsh/site-functions/_ech0" || fail "zsh lacks $option"
         grep -q -e "-l ${option#--} " "$tree/share/fish/vendor_completions.d/ech0.fish" || fail "fish lacks $option"

@@ -430,7 +430,7 @@ TEST_CASE("Ctrl-C during a pull keeps what has come") {
                                           return sink.is_writable();
                                       });
     };
-    const Finished ran = run({"timeout", "-s", "INT", "2", run_ech0_path(), "models", "pull", "hf:Org/Tiny"},
+    const Finished ran = run({"timeout", "-s", "INT", "4", run_ech0_path(), "models", "pull", "hf:Org/Tiny"},
                              {.environment = {{"HF_ENDPOINT", f.server.address()}}});
     CHECK(ran.err.ends_with("ech0: interrupted\n"));
     const std::vector<std::string> left = files_below(f.store);
