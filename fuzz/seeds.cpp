@@ -56,6 +56,7 @@ void write_states(const std::filesystem::path& folder) {
     quantized.model.n_embd_head = 64;
     quantized.type_k = quantized.type_v = GGML_TYPE_Q8_0;
     windows.model.architecture = "gemma3";
+    windows.model.n_layer = 6;  // each sixth sees everything; without one the engine keeps no such cache
     for (EngineStateOptions* options : {&plain, &transposed, &quantized, &windows}) {
         options->n_tokens = 4;
         const EngineState state = make_engine_state(*options);

@@ -35,6 +35,7 @@ voice    header:portaudio.h                   portaudio19-dev      portaudio
 voice    command:espeak-ng                    espeak-ng            espeak-ng
 fuzz     command:clang++                      clang                llvm
 fuzz     openmp:                              libomp-dev           libomp
+fuzz     sanitizers:                          clang-runtime        llvm
 tidy     command:clang-tidy                   clang-tidy           llvm
 lint     command:shellcheck                   shellcheck           shellcheck
 web      command:node                         nodejs               node
@@ -58,11 +59,15 @@ is_there() { # PROBE:WHAT
         header:*) has_header "$what" ;;
         eigen:*) has_header Eigen/Core || has_header eigen3/Eigen/Core ;;
         openmp:*) has clang++ && echo '#include <omp.h>' | clang++ -fopenmp -fsyntax-only -x c++ - > /dev/null 2>&1 ;;
+        sanitizers:*) has clang++ && echo 'int main() {}' | clang++ -fsanitize=address,undefined -x c++ - -o /dev/null > /dev/null 2>&1 ;;
         python:*) python3 -c "import $what" > /dev/null 2>&1 ;;
         certificates:*) [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/ssl/cert.pem ] ||
             [ -s /etc/pki/tls/certs/ca-bundle.crt ] ;;
     esac
 }
+
+# Debian and Ubuntu name the sanitizers' libraries by clang's version, and have no name for "that of the default clang".
+clang_runtime() { echo "libclang-rt-$(apt-cache depends clang | sed -n 's/.*clang-\([0-9]*\)$/\1/p' | head -1)-dev"; }
 
 # The missing ones of the wanted groups, in the words of column $1 (2: what it is, 3: apt package, 4: brew formula).
 missing() {
@@ -72,7 +77,7 @@ missing() {
         if is_there "$probe"; then continue; fi
         case "$column" in
             2) echo "${probe#*:}" ;;
-            3) echo "$apt" ;;
+            3) if [ "$apt" = clang-runtime ]; then clang_runtime; else echo "$apt"; fi ;;
             4) if [ "$brew" != - ]; then echo "$brew"; fi ;;
         esac
     done | sort -u | tr '\n' ' '

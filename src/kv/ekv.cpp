@@ -269,8 +269,9 @@ Head read_head(std::string_view file) {
     const auto size = static_cast<int64_t>(file.size());
     if (head.index_offset < static_cast<int64_t>(head_bytes) || head.index_offset > size ||
         head.index_bytes != size - head.index_offset)
-        throw FormatError(fmt::format("it has {} bytes, its head says {}: it is cut off or something follows", size,
-                                      head.index_offset + head.index_bytes));
+        throw FormatError(
+            fmt::format("it has {} bytes, its head an index of {} at {}: it is cut off or something follows", size,
+                        head.index_bytes, head.index_offset));
     return head;
 }
 

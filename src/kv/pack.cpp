@@ -145,7 +145,15 @@ std::vector<RowBlock> plain_blocks(const Ekv& ekv) {
     return row_blocks(ekv.type, ekv.n_columns, ekv.content_bytes);
 }
 
+/// Rows that are claimed and have no block: found before they are listed.
+void require_enough_blocks(const Ekv& ekv) {
+    constexpr int64_t least_full_block = int64_t{16} << 20;  // of 32 MiB, whole rows of at most half as many more
+    if (!ekv.loss && ekv.content_bytes / least_full_block > static_cast<int64_t>(ekv.blocks.size()))
+        throw FormatError(fmt::format("{} blocks can't hold {} bytes", ekv.blocks.size(), ekv.content_bytes));
+}
+
 Layout layout_of(const Ekv& ekv) {
+    require_enough_blocks(ekv);
     Layout layout;
     if (ekv.content == EkvContent::rows) {
         layout.rows = plain_blocks(ekv);

@@ -106,6 +106,16 @@ TEST_CASE("ekv: cut off anywhere, longer, or with any byte changed, it is refuse
     CHECK(complaint(file + "x").find("cut off or something follows") != std::string::npos);
 }
 
+TEST_CASE("ekv: an index that ends beyond all numbers is refused without adding them up (found by fuzzing)") {
+    std::string file = written(some_ekv(), {"first"});
+    for (const size_t at : {24, 32}) file[at + 7] = static_cast<char>(0x7f);
+    std::string sum;
+    const std::string hex = sha256(file.substr(0, 56));
+    for (size_t i = 0; i < 8; i++) sum.push_back(static_cast<char>(std::stoi(hex.substr(2 * i, 2), nullptr, 16)));
+    file.replace(56, 8, sum);
+    CHECK(complaint(file).find("its head an index of ") != std::string::npos);
+}
+
 TEST_CASE("ekv: it is said what is wrong") {
     const std::string file = written(some_ekv(), {"first", "second"});
     CHECK(complaint("GGUF and more, but no .ekv") == "f: no .ekv: it does not begin as one");

@@ -184,6 +184,9 @@ TEST_CASE("kv unpack: blocks that are not those of the content are refused") {
     ekv.type = GGML_TYPE_F16;
     ekv.n_columns = -5;
     CHECK(complaint([&] { block_names(ekv, "f"); }) == "f: rows of -5 numbers");
+    ekv.n_columns = 1;
+    ekv.content_bytes = int64_t{1} << 60;  // found by fuzzing: a list of its blocks would fill the memory
+    CHECK(complaint([&] { block_names(ekv, "f"); }) == "f: 4 blocks can't hold 1152921504606846976 bytes");
     const RowBlock block{"b", GGML_TYPE_F32, 2, 8, false, 0};
     std::vector<uint8_t> out(16);
     CHECK(complaint([&] { unpack_rows(block, RowCodec::stored, "abc", out); }) == "b: 3 bytes are stored, wanted 16");
