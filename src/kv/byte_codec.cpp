@@ -13,8 +13,8 @@
 #include "kv/mixed_bits.h"
 #include "kv/stored_bits.h"
 
-// Packed: for each place in the unit how many of a byte's highest bits are coded (a nibble); n_coded_bytes u32; the
-// coded bits; the stored bits to the end.
+// Packed: a mask of the columns that never change and their values; for each place in the unit how many of a byte's
+// highest bits are coded (a nibble); n_coded_bytes u32; the coded bits; the stored bits to the end.
 
 namespace ech0 {
 namespace {
@@ -53,9 +53,52 @@ int worth_coding(const std::array<uint32_t, 256>& count) {
     return n;
 }
 
-std::vector<int> bits_worth_coding(std::span<const uint8_t> rows, size_t row_bytes, size_t places) {
+struct Columns {
+    std::string head;             // mask and constants
+    std::vector<size_t> varying;  // the others, in order
+};
+
+Columns find_columns(std::span<const uint8_t> rows, size_t row_bytes) {
+    Columns columns;
+    std::string mask((row_bytes + 7) / 8, '\0'), constants;
+    for (size_t c = 0; c < row_bytes; c++) {
+        size_t i = c;
+        while (i < rows.size() && rows[i] == rows[c]) i += row_bytes;
+        if (i < rows.size()) {
+            columns.varying.push_back(c);
+            continue;
+        }
+        mask[c / 8] = static_cast<char>(mask[c / 8] | 1 << (c % 8));
+        constants.push_back(static_cast<char>(rows[c]));
+    }
+    columns.head = mask + constants;
+    return columns;
+}
+
+// Fills the constant columns.
+Columns read_columns(std::string_view& packed, std::span<uint8_t> rows, size_t row_bytes) {
+    Columns columns;
+    const size_t mask_bytes = (row_bytes + 7) / 8;
+    if (packed.size() < mask_bytes) throw wrong("their mask of columns is cut off");
+    const std::string_view mask = packed.substr(0, mask_bytes);
+    packed.remove_prefix(mask_bytes);
+    for (size_t c = 0; c < row_bytes; c++) {
+        if ((mask[c / 8] >> (c % 8) & 1) == 0) {
+            columns.varying.push_back(c);
+            continue;
+        }
+        if (packed.empty()) throw wrong("their constant columns are cut off");
+        for (size_t i = c; i < rows.size(); i += row_bytes) rows[i] = static_cast<uint8_t>(packed.front());
+        packed.remove_prefix(1);
+    }
+    return columns;
+}
+
+std::vector<int> bits_worth_coding(std::span<const uint8_t> rows, size_t row_bytes, size_t places,
+                                   const std::vector<size_t>& varying) {
     std::vector<std::array<uint32_t, 256>> counts(places);
-    for (size_t i = 0; i < rows.size(); i++) counts[i % row_bytes % places][rows[i]]++;
+    for (size_t at = 0; at < rows.size(); at += row_bytes)
+        for (const size_t c : varying) counts[c % places][rows[at + c]]++;
     std::vector<int> bits;
     for (const auto& count : counts) bits.push_back(worth_coding(count));
     return bits;
@@ -75,9 +118,9 @@ public:
           previous_(row_bytes_) {}
 
     template <typename Code, typename Rest>
-    void row(uint8_t* row, Code&& code, Rest&& rest) {
+    void row(uint8_t* row, const std::vector<size_t>& columns, Code&& code, Rest&& rest) {
         uint8_t left = 0;
-        for (size_t i = 0; i < row_bytes_; i++) {
+        for (const size_t i : columns) {
             const size_t place = i % n_coded_.size();
             row[i] = byte(row[i], place, i % static_cast<size_t>(most_columns), previous_[i], left, code, rest);
             left = row[i];
@@ -118,10 +161,15 @@ private:
 
 std::string encode_bytes(std::span<const uint8_t> rows, int64_t row_bytes, int64_t unit_bytes) {
     check_shape(rows.size(), row_bytes, unit_bytes);
+    if (rows.empty()) return "";
     const size_t places = n_places(unit_bytes), n_row = static_cast<size_t>(row_bytes);
-    const std::vector<int> n_coded = bits_worth_coding(rows, n_row, places);
-    std::string out((places + 1) / 2, '\0');
-    for (size_t i = 0; i < places; i++) out[i / 2] = static_cast<char>(out[i / 2] | n_coded[i] << (i % 2 * 4));
+    const Columns columns = find_columns(rows, n_row);
+    if (columns.varying.empty()) return columns.head;
+    const std::vector<int> n_coded = bits_worth_coding(rows, n_row, places, columns.varying);
+    std::string bits_of_places((places + 1) / 2, '\0');
+    for (size_t i = 0; i < places; i++)
+        bits_of_places[i / 2] = static_cast<char>(bits_of_places[i / 2] | n_coded[i] << (i % 2 * 4));
+    std::string out = columns.head + bits_of_places;
     ByteModel model(row_bytes, n_coded);
     MixedBitWriter coder;
     StoredBits stored;
@@ -129,7 +177,7 @@ std::string encode_bytes(std::span<const uint8_t> rows, int64_t row_bytes, int64
     for (size_t at = 0; at < rows.size(); at += n_row) {
         std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(at), n_row, row.begin());
         model.row(
-            row.data(), [&](int bit, uint32_t p) { return coder.put(bit != 0, p), bit; },
+            row.data(), columns.varying, [&](int bit, uint32_t p) { return coder.put(bit != 0, p), bit; },
             [&](uint32_t bits, int n) { return stored.put(bits, n), bits; });
     }
     const std::string bits = coder.finish();
@@ -140,6 +188,15 @@ std::string encode_bytes(std::span<const uint8_t> rows, int64_t row_bytes, int64
 
 void decode_bytes(std::string_view packed, std::span<uint8_t> rows, int64_t row_bytes, int64_t unit_bytes) {
     check_shape(rows.size(), row_bytes, unit_bytes);
+    if (rows.empty()) {
+        if (!packed.empty()) throw wrong("there are none, and something follows");
+        return;
+    }
+    const Columns columns = read_columns(packed, rows, static_cast<size_t>(row_bytes));
+    if (columns.varying.empty()) {
+        if (!packed.empty()) throw wrong("something follows the constants");
+        return;
+    }
     const size_t places = n_places(unit_bytes), head_bytes = (places + 1) / 2;
     if (packed.size() < head_bytes + 4) throw wrong("their head is cut off");
     std::vector<int> n_coded;
@@ -156,7 +213,7 @@ void decode_bytes(std::string_view packed, std::span<uint8_t> rows, int64_t row_
     StoredBitsReader stored(packed.substr(n_bits));
     for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(row_bytes)) {
         model.row(
-            rows.data() + at, [&](int, uint32_t p) { return coder.get(p) ? 1 : 0; },
+            rows.data() + at, columns.varying, [&](int, uint32_t p) { return coder.get(p) ? 1 : 0; },
             [&](uint32_t, int n) { return stored.get(n); });
     }
 }

@@ -77,3 +77,18 @@ TEST_CASE("byte codec: cut off or changed bytes give an error or other bytes, ne
     CHECK_THROWS_AS(decode_bytes(packed, out, 54, 0), FormatError);
     CHECK_THROWS_AS(decode_bytes(packed, out, 49, 18), FormatError);
 }
+
+TEST_CASE("byte codec: columns that never change cost a byte each") {
+    std::vector<uint8_t> rows;
+    for (uint8_t r = 0; r < 200; r++)
+        for (uint8_t c = 0; c < 24; c++) rows.push_back(c == 5 ? r : c);
+    const std::string packed = encode_bytes(rows, 24, 4);
+    CHECK(decoded(packed, rows.size(), 24, 4) == rows);
+    CHECK(packed.size() < 3 + 23 + 2 + 4 + 220);
+    const std::vector<uint8_t> same(48, 7);
+    CHECK(encode_bytes(same, 24, 4).size() == 3 + 24);
+    CHECK(decoded(encode_bytes(same, 24, 4), 48, 24, 4) == same);
+    std::vector<uint8_t> out(48);
+    CHECK_THROWS_AS(decode_bytes(encode_bytes(same, 24, 4) + "x", out, 24, 4), FormatError);
+    CHECK_THROWS_AS(decode_bytes("x", std::span(out).first(0), 24, 4), FormatError);
+}
