@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/bytes.h"
 #include "ech0/error.h"
 #include "kv/number_code.h"
 
@@ -223,7 +224,7 @@ CoefficientModel CoefficientModel::parse(std::string_view bytes, int64_t n_head,
         for (int32_t& x : w) x = std::clamp(x, -(1 << 22), 1 << 22);
         bytes.remove_prefix(sizeof w);
     }
-    NumberReader coder({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+    NumberReader coder(bytes_of(bytes));
     for (BitCounter& c : model.counters) {
         if (coder.toss(1) == 0) continue;
         c.n = static_cast<uint16_t>(coder.toss(count_bits));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "ech0/error.h"
 #include "runtime/divergence.h"
 #include "runtime/ggml_types.h"
@@ -49,8 +50,7 @@ Continuation::Continuation(Session& session, const KvState& state, std::span<con
 }
 
 void Continuation::restore(std::span<const uint8_t> bytes) {
-    const std::string buffer = as_buffer(state_, bytes, name_);
-    replay_.restore({reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size()});
+    replay_.restore(bytes_of(as_buffer(state_, bytes, name_)));
     if (again_) replay_.forget_from(state_.n_cells() - 1);
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include "base/bytes.h"
 #include "ech0/error.h"
 #include "kv/attention.h"
 #include "kv/lossy.h"
@@ -43,13 +44,6 @@ std::vector<float> expected_scores(const KvState& state, std::span<const uint8_t
     return scores;
 }
 
-std::string cache_of(llama_context* context) {
-    std::string bytes(llama_state_seq_get_size(context, 0), '\0');
-    if (llama_state_seq_get_data(context, reinterpret_cast<uint8_t*>(bytes.data()), bytes.size(), 0) != bytes.size())
-        throw engine_error("write the cache's state");
-    return bytes;
-}
-
 }  // namespace
 
 std::string_view keep_policy_name(KeepPolicy policy) { return policy == KeepPolicy::recent ? "recent" : "expected"; }
@@ -81,8 +75,8 @@ std::vector<int64_t> tokens_to_keep(int64_t n_tokens, const std::vector<float>& 
 
 int64_t keep_in_cache(Session& session, const KvProfile& profile, const KeepOptions& options) {
     llama_context* const context = session.impl().ctx.get();
-    const std::string cache = cache_of(context);
-    const std::span bytes(reinterpret_cast<const uint8_t*>(cache.data()), cache.size());
+    const std::string cache = session.state();
+    const std::span<const uint8_t> bytes = bytes_of(cache);
     const KvState state = read_kv_state(bytes, "the cache");
     check_lossy(state, profile, "the cache");
     const std::vector<int32_t> pos = positions_of(state);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "ech0/error.h"
 #include "kv/bit_model.h"
 #include "kv/channel_predictor.h"

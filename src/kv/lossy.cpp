@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/bytes.h"
 #include "base/parallel.h"
 #include "ech0/error.h"
 #include "kv/attention.h"
@@ -102,8 +103,7 @@ void unpack_lossy(const KvProfile& profile, const KvState& state, const LossyCac
         codes[at] = codes_of_layer(profile, l, n_tokens);
         const std::string& coded = cache.layers[at];
         try {
-            read_codes({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()}, cache.step,
-                       profile.layers[at].model, codes[at]);
+            read_codes(bytes_of(coded), cache.step, profile.layers[at].model, codes[at]);
         } catch (Error& e) {
             e.add_context(fmt::format("layer {}", l));
             throw;

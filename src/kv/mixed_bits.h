@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace ech0 {
@@ -37,10 +36,6 @@ private:
     MixerWeights* weights_ = nullptr;
     int32_t mixed_ = 0;  ///< probability of 4096
 };
-
-inline std::span<const uint8_t> bytes_of(std::string_view text) {
-    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
 
 class MixedBitWriter {
 public:

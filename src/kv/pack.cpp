@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include "base/bytes.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/sha256.h"
@@ -65,20 +66,13 @@ void add_rows(EkvWriter& writer, std::span<const uint8_t> bytes, const std::vect
             const auto data =
                 bytes.subspan(static_cast<size_t>(block.offset_bytes), static_cast<size_t>(block.size_bytes()));
             PackedRows& here = packed[static_cast<size_t>(i)];
-            here = pack_rows(block, data);
+            here = options.stored ? PackedRows{RowCodec::stored, std::string(text_of(data))} : pack_rows(block, data);
             if (options.check) require_same(block, here, data);
         });
         for (int64_t i = 0; i < count; i++)
             writer.add(static_cast<EkvCodec>(packed[static_cast<size_t>(i)].codec),
                        packed[static_cast<size_t>(i)].bytes);
     }
-}
-
-EkvLoss loss_of(const LossyCache& cache, const KvProfile& profile) {
-    EkvLoss loss;
-    loss.step = cache.step;
-    loss.profile_sha256 = sha256(serialized(profile));
-    return loss;
 }
 
 /// The bytes that a cache unpacks to.
@@ -111,7 +105,7 @@ void add_lossy(EkvWriter& writer, Ekv& ekv, const KvState& state, std::span<cons
     const KvLossWish& wish = *options.loss;
     const int n_threads = threads_of(options.n_threads);
     check_lossy(state, *wish.profile, name);
-    ekv.loss = loss_of({}, *wish.profile);
+    ekv.loss.emplace().profile_sha256 = sha256(serialized(*wish.profile));
     const LossyCache cache = pack_as_wished(ekv, wish, state, bytes, n_threads);
     ekv.loss->step = cache.step;
     if (wish.measure) {
@@ -147,7 +141,7 @@ std::vector<RowBlock> plain_blocks(const Ekv& ekv) {
 
 /// Rows that are claimed and have no block: found before they are listed.
 void require_enough_blocks(const Ekv& ekv) {
-    constexpr int64_t least_full_block = int64_t{16} << 20;  // of 32 MiB, whole rows of at most half as many more
+    constexpr int64_t least_full_block = int64_t{16} << 20;  // whole rows, up to 32 MiB, fill half of that at least
     if (!ekv.loss && ekv.content_bytes / least_full_block > static_cast<int64_t>(ekv.blocks.size()))
         throw FormatError(fmt::format("{} blocks can't hold {} bytes", ekv.blocks.size(), ekv.content_bytes));
 }

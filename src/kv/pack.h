@@ -36,6 +36,7 @@ struct KvPackOptions {
     std::string model_name, model_sha256;  ///< empty: unknown
     std::string conversation;              ///< see Ekv
     const KvLossWish* loss = nullptr;      ///< nullptr: without
+    bool stored = false;                   ///< numbers as they are: back many times sooner than packed ones
     bool check = true;  ///< unpack each block again and compare, before the file gets its name (without loss only)
     std::function<void()> before_naming;  ///< called when all is written; a throw leaves no file
     int n_threads = 0;

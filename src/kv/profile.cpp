@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/sha256.h"
 #include "ech0/error.h"
 #include "kv/number_code.h"
@@ -143,7 +144,7 @@ KvBlock get_block(In& in, int64_t d, int64_t n_feature) {
     if (block.d != d || block.inverse.size() != live * live || block.log_spread.size() != live ||
         block.log_weight.size() != (block.dead ? 0 : static_cast<size_t>(n_feature + 1)))
         in.fail("a block whose matrices have other shapes than its heads");
-    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
+    NumberReader coder(bytes_of(coded));
     WeightSizes sizes(d);
     block.weights.resize(block.log_weight.size() * live);
     for (size_t i = 0; i < block.log_weight.size(); i++) {
@@ -181,7 +182,7 @@ void get_queries(In& in, KvLayerProfile& layer, int64_t n_queries, int64_t d) {
     if (layer.log_query.size() != static_cast<size_t>(layer.n_head))
         in.fail("a layer's lists have other lengths than its heads");
     const std::string_view coded = in.text();
-    NumberReader coder({reinterpret_cast<const uint8_t*>(coded.data()), coded.size()});
+    NumberReader coder(bytes_of(coded));
     for (const int16_t log_step : layer.log_query) {
         const float step = std::exp2(static_cast<float>(log_step) / 16);
         std::vector<RecentMagnitude> sizes(static_cast<size_t>(d));

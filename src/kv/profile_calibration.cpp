@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "ech0/error.h"
@@ -117,16 +118,14 @@ std::vector<Piece> read_pieces(const Model& model, Replay& replay, const Chunks&
                                 model.asked, l, model.architecture));
             turn(profile.rope, piece.query_pos, layer.n_head, profile.d_k, true, piece.queries[l].data());
         }
-        piece.state =
-            read_kv_state({reinterpret_cast<const uint8_t*>(piece.cache.data()), piece.cache.size()}, "the cache");
+        piece.state = read_kv_state(bytes_of(piece.cache), "the cache");
         require_plain_cache(piece.state, "the cache");
     }
     return pieces;
 }
 
 KvLayerValues layer_of(const Piece& piece, const KvProfile& profile, int64_t l) {
-    return read_layer(piece.state, {reinterpret_cast<const uint8_t*>(piece.cache.data()), piece.cache.size()},
-                      heads_of(profile), l);
+    return read_layer(piece.state, bytes_of(piece.cache), heads_of(profile), l);
 }
 
 struct Metric {

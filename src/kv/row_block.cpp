@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "kv/byte_codec.h"
@@ -78,7 +79,7 @@ bool are_halves(const RowBlock& block, int64_t token_row_bytes) {
 
 PackedRows pack_numbers(const RowBlock& block, std::span<const uint8_t> data) {
     const auto [rows, row_bytes] = token_rows(block, data);
-    const std::span bytes(reinterpret_cast<const uint8_t*>(rows.data()), rows.size());
+    const std::span<const uint8_t> bytes = bytes_of(rows);
     if (!are_halves(block, row_bytes)) return {RowCodec::bytes, encode_bytes(bytes, row_bytes, unit_bytes(block))};
     std::vector<uint16_t> halves(rows.size() / 2);
     std::memcpy(halves.data(), rows.data(), rows.size());

@@ -1,17 +1,15 @@
 #include "kv/snapshot.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/format.h>
 #include <ggml.h>
 
-#include "base/interrupt.h"
+#include "base/bytes.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "kv/pack.h"
-#include "kv/row_block.h"
 #include "runtime/cache_types.h"
 #include "runtime/engine.h"
 
@@ -71,27 +69,16 @@ Ekv save_snapshot(const Session& session, std::span<const int32_t> tokens, const
     if (tokens.empty())
         throw UsageError(
             fmt::format("{}: nothing was read yet, so there is no cache to save", printable(target.string(), 400)));
-    const std::string state = as_sequence_state(session.state(), tokens);
-    const KvState read =
-        read_kv_state({reinterpret_cast<const uint8_t*>(state.data()), state.size()}, printable(target.string(), 400));
-    Ekv ekv;
-    ekv.content_bytes = static_cast<int64_t>(state.size());
-    ekv.content_sha256 = sha256(state);
-    ekv.model_name = kind.model_name;
-    ekv.model_sha256 = kind.model_sha256;
-    ekv.engine = engine_commit();
-    ekv.created_s = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    ekv.conversation = options.conversation;
-    ekv.frame = kv_frame(read);
-    EkvWriter writer(target);
-    for (const RowBlock& block : row_blocks(read)) {
-        check_interrupt();
-        writer.add(EkvCodec::stored, std::string_view(state).substr(static_cast<size_t>(block.offset_bytes),
-                                                                    static_cast<size_t>(block.size_bytes())));
-    }
-    if (options.before_naming) options.before_naming();
-    writer.finish(ekv);
-    return ekv;
+    KvPackOptions packing;
+    packing.model_name = kind.model_name;
+    packing.model_sha256 = kind.model_sha256;
+    packing.conversation = options.conversation;
+    packing.stored = true;
+    packing.check = false;  // what is stored as it is needs none
+    packing.before_naming = options.before_naming;
+    packing.n_threads = 1;
+    return pack_state(bytes_of(as_sequence_state(session.state(), tokens)), printable(target.string(), 400), target,
+                      packing);
 }
 
 Snapshot::Snapshot(const std::filesystem::path& file)
@@ -141,7 +128,7 @@ std::string Snapshot::cache(int n_threads) const {
     unpack(file_.bytes(), ekv_, name_, options, [&](std::span<const uint8_t> piece) {
         bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     });
-    return as_buffer(state_, {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, name_);
+    return as_buffer(state_, bytes_of(bytes), name_);
 }
 
 }  // namespace ech0

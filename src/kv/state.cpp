@@ -11,6 +11,7 @@
 #include <ggml.h>
 #include <llama.h>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "model/metadata.h"
@@ -492,7 +493,7 @@ KvState read_kv_state(std::span<const uint8_t> bytes, std::string_view name) {
 KvState read_kv_frame(std::string_view frame, int64_t size_bytes, std::string_view name) {
     if (size_bytes < static_cast<int64_t>(frame.size()))
         throw FormatError(fmt::format("{}: a state of {} bytes, {} of them no K or V", name, size_bytes, frame.size()));
-    const std::span bytes(reinterpret_cast<const uint8_t*>(frame.data()), frame.size());
+    const std::span<const uint8_t> bytes = bytes_of(frame);
     return read_named(Cursor(bytes, size_bytes, true), size_bytes, name);
 }
 
@@ -506,7 +507,7 @@ std::string kv_frame(const KvState& state) {
 }
 
 std::string as_sequence_state(std::string_view buffer, std::span<const int32_t> tokens) {
-    const std::span bytes(reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size());
+    const std::span<const uint8_t> bytes = bytes_of(buffer);
     KvState state = read_kv_state(bytes, "the engine's state");
     if (state.kind != KvStateKind::buffer)
         throw FormatError(fmt::format("the engine's state is a {}, wanted a buffer", kv_state_kind_name(state.kind)));

@@ -8,6 +8,7 @@
 #include "ech0/error.h"
 #include "kv/row_block.h"
 #include "kv/state.h"
+#include "support/complaint.h"
 #include "support/engine_state.h"
 #include "support/temporary_folder.h"
 
@@ -37,16 +38,6 @@ std::string packed_rows(const std::string& rows, ggml_type type, int64_t n_colum
     const TemporaryFolder folder;
     pack_plain_rows(as_bytes(rows), type, n_columns, folder / "a.ekv", {});
     return read_file(folder / "a.ekv");
-}
-
-template <class Run>
-std::string complaint(const Run& run) {
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 EngineStateOptions quantized_cache() {

@@ -7,6 +7,7 @@
 #include "ech0/error.h"
 #include "kv/pack.h"
 #include "runtime/conversation.h"
+#include "support/complaint.h"
 #include "support/engine_state.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
@@ -59,16 +60,6 @@ double relative_distance(const std::vector<float>& a, const std::vector<float>& 
         norm += std::pow(static_cast<double>(a[i]), 2);
     }
     return std::sqrt(difference / norm);
-}
-
-template <class Run>
-std::string complaint(const Run& run) {
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 /// The file again, with another index.
