@@ -430,8 +430,14 @@ TEST_CASE("Ctrl-C during a pull keeps what has come") {
                                           return sink.is_writable();
                                       });
     };
-    const Finished ran = run({"timeout", "-s", "INT", "4", run_ech0_path(), "models", "pull", "hf:Org/Tiny"},
+    // One signal, once something has come: timeout(1) sends two, to its child and to its group, and the second kills.
+    const Finished ran = run({"sh", "-c",
+                              "\"$0\" models pull hf:Org/Tiny & pid=$!; "
+                              "until find \"$1\" -name '*.ech0-part' -size +0 | grep -q .; do sleep 0.05; done; "
+                              "kill -INT $pid; wait $pid; echo $?",
+                              run_ech0_path(), (f.home / "ech0-cache").string()},
                              {.environment = {{"HF_ENDPOINT", f.server.address()}}});
+    CHECK(ran.out.ends_with("130\n"));
     CHECK(ran.err.ends_with("ech0: interrupted\n"));
     const std::vector<std::string> left = files_below(f.store);
     REQUIRE(left.size() == 1);
