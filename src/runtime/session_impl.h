@@ -2,6 +2,8 @@
 
 #include <llama-cpp.h>
 
+#include <map>
+
 #include "ech0/session.h"
 
 namespace ech0 {
@@ -13,7 +15,8 @@ struct Session::Impl {
     const llama_vocab* vocab = nullptr;
     std::string chat_template;
     int64_t n_past = 0;
-    int64_t n_swa = 0;  // tokens that layers with a sliding window look back; 0 = all do
+    std::map<int64_t, int64_t> gaps;  // positions forgotten before n_past: begin to end, apart from each other
+    int64_t n_swa = 0;                // tokens that layers with a sliding window look back; 0 = all do
     int64_t n_batch = 0;
     bool shifted = false;  // and nothing was decoded since: positions have moved, keys are not turned yet
     std::vector<float> logits;
