@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "ech0/model.h"
+
+struct ggml_tensor;
 
 namespace ech0 {
 
@@ -27,6 +30,9 @@ struct SessionOptions {
     std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
     std::vector<RemoteShare> remote = {};  ///< the last layers, in this order; the first ones stay here
+    /// Sees values of the graph as they are computed (ggml_backend_sched_eval_callback): asked whether it wants a
+    /// tensor, then given it, and says whether to go on. Empty: nobody.
+    std::function<bool(ggml_tensor* tensor, bool ask)> on_eval = {};
 };
 
 struct ChatMessage {
@@ -39,6 +45,9 @@ class Session {
 public:
     /// @throws EngineError with the engine's last words if it refuses the file; UsageError for bad options
     Session(const Model& model, const SessionOptions& options);
+    /// Another context on the weights of a session, which are loaded once and shared (options.mapped and remote are of
+    /// the first one). @throws as above
+    Session(const Session& weights, const SessionOptions& options);
     ~Session();
     Session(Session&&) noexcept;
     Session& operator=(Session&&) noexcept;

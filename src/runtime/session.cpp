@@ -75,23 +75,33 @@ llama_model_ptr load_model(const Model& model, const SessionOptions& options) {
     return loaded;
 }
 
-llama_context_ptr make_context(llama_model* model, const Model& info, const SessionOptions& options) {
-    llama_context_params params = context_params(info, options);
+bool show_value(ggml_tensor* tensor, bool ask, void* session) {
+    return static_cast<Session::Impl*>(session)->on_eval(tensor, ask);
+}
+
+void make_context(Session::Impl& s, const SessionOptions& options) {
+    llama_context_params params = context_params(llama_model_n_ctx_train(s.model.get()), options);
     params.abort_callback = stop_requested;
-    llama_context_ptr ctx(llama_init_from_model(model, params));
-    if (!ctx)
+    s.on_eval = options.on_eval;
+    if (s.on_eval) {
+        params.cb_eval = show_value;
+        params.cb_eval_user_data = &s;
+    }
+    clear_engine_message();
+    s.ctx.reset(llama_init_from_model(s.model.get(), params));
+    if (!s.ctx)
         throw engine_error(
             fmt::format("create a context of {} tokens, K {}, V {}", params.n_ctx, options.type_k, options.type_v));
-    return ctx;
+    s.vocab = llama_model_get_vocab(s.model.get());
+    s.n_batch = llama_n_batch(s.ctx.get());
 }
 
 }  // namespace
 
-llama_context_params context_params(const Model& info, const SessionOptions& options) {
+llama_context_params context_params(int64_t n_ctx_train, const SessionOptions& options) {
     llama_context_params params = llama_context_default_params();
-    const int64_t n_ctx = options.n_ctx > 0
-                              ? options.n_ctx
-                              : std::min(info.n_ctx_train > 0 ? info.n_ctx_train : default_n_ctx, default_n_ctx);
+    const int64_t n_ctx =
+        options.n_ctx > 0 ? options.n_ctx : std::min(n_ctx_train > 0 ? n_ctx_train : default_n_ctx, default_n_ctx);
     const int64_t n_batch = std::min(options.n_batch, n_ctx);
     if (n_ctx < 2 || n_ctx > (1 << 24))
         throw UsageError(fmt::format("context of {} tokens: must lie between 2 and {}", n_ctx, 1 << 24));
@@ -110,11 +120,16 @@ llama_context_params context_params(const Model& info, const SessionOptions& opt
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
     model.require_weights();
     impl_->model = load_model(model, options);
-    impl_->ctx = make_context(impl_->model.get(), model, options);
-    impl_->vocab = llama_model_get_vocab(impl_->model.get());
     impl_->chat_template = model.chat_template;
     impl_->n_swa = model.n_swa;
-    impl_->n_batch = llama_n_batch(impl_->ctx.get());
+    make_context(*impl_, options);
+}
+
+Session::Session(const Session& weights, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
+    impl_->model = weights.impl_->model;
+    impl_->chat_template = weights.impl_->chat_template;
+    impl_->n_swa = weights.impl_->n_swa;
+    make_context(*impl_, options);
 }
 
 Session::~Session() = default;

@@ -2,7 +2,9 @@
 
 #include <llama-cpp.h>
 
+#include <functional>
 #include <map>
+#include <memory>
 
 #include "ech0/session.h"
 
@@ -10,7 +12,8 @@ namespace ech0 {
 
 /// What a Session owns of libllama; for code that needs the objects themselves (samplers, state files).
 struct Session::Impl {
-    llama_model_ptr model;  // declared first, so freed last
+    std::shared_ptr<llama_model> model;  // declared first, so freed last
+    std::function<bool(ggml_tensor*, bool)> on_eval;
     llama_context_ptr ctx;
     const llama_vocab* vocab = nullptr;
     std::string chat_template;
@@ -24,6 +27,6 @@ struct Session::Impl {
 
 /// What a Session asks of the engine; whoever predicts its memory asks the same.
 /// @throws UsageError if an option is out of range
-llama_context_params context_params(const Model& model, const SessionOptions& options);
+llama_context_params context_params(int64_t n_ctx_train, const SessionOptions& options);
 
 }  // namespace ech0

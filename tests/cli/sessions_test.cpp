@@ -313,6 +313,30 @@ TEST_CASE("a folder of sessions that can't be had is one line and exit 2, and a 
     CHECK(chat(model, {"--session-limit", "1GB", "-p", "x"}).status == 2);
 }
 
+TEST_CASE("a saved talk is packed smaller, with its messages, and goes on") {
+    const TemporaryFolder folder;
+    const std::string model = tiny(folder, "m.gguf", 1), saved = (folder / "a.ekv").string(),
+                      small = (folder / "b.ekv").string();
+    talk(model, "One two three four five six seven eight nine ten.", {saved});
+    const Finished packed = run_ech0({"kv", "pack", saved, "-o", small, "--threads", "1"});
+    CAPTURE(packed.err);
+    REQUIRE(packed.status == 0);
+    CHECK(std::filesystem::file_size(small) < std::filesystem::file_size(saved));
+    const auto go_on = [&](const std::string& file) {
+        return answer_of(chat(model, {"--ctx", "1024", "--resume", file, "-p", "And on?", "--json"}));
+    };
+    const json answer = go_on(small), plain = go_on(saved);
+    CHECK(answer["n_restored_tokens"] > 10);
+    CHECK(answer["n_restored_tokens"] == plain["n_restored_tokens"]);
+    CHECK(answer["messages"] == plain["messages"]);
+    CHECK(run_ech0({"kv", "pack", small, "-o", (folder / "c.ekv").string(), "--model", tiny(folder, "n.gguf", 2)})
+              .err.find("not of") != std::string::npos);
+    write_file(folder / "numbers", std::string(4000, 'x'));
+    REQUIRE(run_ech0({"kv", "pack", (folder / "numbers").string(), "--raw", "f32:100"}).status == 0);
+    CHECK(run_ech0({"kv", "pack", (folder / "numbers.ekv").string(), "-o", (folder / "d.ekv").string()})
+              .err.find("rows of numbers, packed already") != std::string::npos);
+}
+
 TEST_CASE("a talk that forgets by --kv-keep: measured first, longer than its context, saved as messages alone") {
     const EmptyHome home;
     const std::filesystem::path& folder = home.folder.path();
