@@ -1,10 +1,10 @@
 #include "calibrate/calibrate.h"
 
-#include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "calibrate/gather.h"
 #include "calibrate/moments.h"
 #include "ech0/error.h"
+#include "model/model_hash.h"
 #include "runtime/engine.h"
 #include "runtime/source.h"
 
@@ -18,7 +18,7 @@ Calibration calibrate(const Model& model, const CalibrationText& text, const Cal
     chunks.statistics.insert(chunks.statistics.end(), chunks.selection.begin(), chunks.selection.end());
     Calibration calibration =
         gather_importance(model, source.as_stored(), chunks.statistics, options.n_ctx, options.n_threads, progress);
-    calibration.source_sha256 = cached_sha256_of_file(model.files.front());
+    calibration.source_sha256 = sha256_of_model(model);
     calibration.text_sha256 = text.sha256;
     calibration.text_name = text.name;
     return calibration;
@@ -31,7 +31,7 @@ Calibration calibrate_moments(const Model& model, const CalibrationText& text, c
     const auto n_all = static_cast<int64_t>(all.statistics.size());
     const Chunks chunks = spread_chunks(
         all.statistics, options.n_tokens > 0 ? std::max<int64_t>(1, options.n_tokens / options.n_ctx) : n_all);
-    const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    const std::string source_sha256 = sha256_of_model(model, progress);
     MomentStore store(folder);
     const int64_t n_tokens = static_cast<int64_t>(chunks.size()) * options.n_ctx;
     if (store.of() && (store.of()->source_sha256 != source_sha256 || store.of()->text_sha256 != text.sha256 ||

@@ -1,7 +1,7 @@
 #include "cli/calibration_options.h"
 
-#include "base/sha256.h"
 #include "calibrate/self_text.h"
+#include "model/model_hash.h"
 
 namespace ech0 {
 
@@ -24,7 +24,7 @@ CalibrationText calibration_text(const Model& model, const CalibrationArguments&
     const std::vector<std::filesystem::path> files(arguments.files.begin(), arguments.files.end());
     CalibrationText text = files.empty() ? embedded_calibration_text() : read_calibration_text(files);
     if (arguments.self_tokens <= 0) return text;
-    return with_self_text(model, cached_sha256_of_file(model.files.front()), std::move(text),
+    return with_self_text(model, sha256_of_model(model), std::move(text),
                           {arguments.self_tokens, arguments.seed, n_threads}, progress);
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/command_group.h"
 #include "cli/kv.h"
@@ -14,6 +13,7 @@
 #include "kv/continuation.h"
 #include "kv/kept_profile.h"
 #include "kv/pack.h"
+#include "model/model_hash.h"
 #include "report/kv_snapshot.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
@@ -159,7 +159,7 @@ Ekv pack(const Arguments& arguments, const Input& input, const std::string& out)
         const Model model = read_model(arguments.model);
         check_kv_state(read_kv_state(bytes, arguments.file), model, arguments.file);
         options.model_name = model.name.empty() ? model.files.front().filename().string() : model.name;
-        options.model_sha256 = cached_sha256_of_file(model.files.front(), options.progress);
+        options.model_sha256 = sha256_of_model(model, options.progress);
         if (!input.model_sha256.empty() && input.model_sha256 != options.model_sha256)
             throw UsageError(fmt::format("{}: of {}, not of {}", printable(arguments.file), printable(input.model_name),
                                          printable(options.model_name)));

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "kv/kept_profile.h"
 #include "kv/pack.h"
+#include "model/model_hash.h"
 #include "report/kv_snapshot.h"
 
 namespace ech0 {
@@ -65,7 +66,7 @@ int kv_unpack(const Arguments& arguments) {
     if (!arguments.model.empty()) {
         const Model model = read_model(arguments.model);
         check_kv_state(state, model, arguments.file);
-        options.model_sha256 = cached_sha256_of_file(model.files.front(), progress.callback());
+        options.model_sha256 = sha256_of_model(model, progress.callback());
     }
     AtomicFile out(done.output);
     out.expect_size(done.ekv.content_bytes);

@@ -24,6 +24,7 @@
 #include "compress/workspace.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
+#include "model/model_hash.h"
 #include "plan/candidates.h"
 #include "runtime/engine.h"
 #include "runtime/ggml_types.h"
@@ -482,7 +483,7 @@ Artifact compress(const Model& model, const CompressOptions& options, const Prog
     start_engine();
     effort_of(options.effort);
     if (!options.type.empty()) offered_type(options.type);  // a misspelt one is better said now
-    const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    const std::string source_sha256 = sha256_of_model(model, progress);
     Job job{model,
             options,
             progress,

@@ -9,9 +9,9 @@
 
 #include "base/file.h"
 #include "base/paths.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "ech0/error.h"
+#include "model/model_hash.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
@@ -24,8 +24,7 @@ using nlohmann::json;
 constexpr int64_t least_share_free = 8;
 
 fs::path file_of(const Model& model, int64_t n_ctx, const Progress& progress) {
-    return cache_folder() / "kv-keeps" / cached_sha256_of_file(model.files.front(), progress) /
-           (std::to_string(n_ctx) + ".json");
+    return cache_folder() / "kv-keeps" / sha256_of_model(model, progress) / (std::to_string(n_ctx) + ".json");
 }
 
 KeepPolicy policy_by_name(const std::string& name) {

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/paths.h"
-#include "base/sha256.h"
+#include "model/model_hash.h"
 
 namespace ech0 {
 
@@ -14,7 +14,7 @@ std::filesystem::path kept_profile_file(const std::string& model_sha256) {
 
 KeptProfile kv_profile_of(const Model& model, const KvProfileOptions& options, bool anew, const Progress& progress) {
     KeptProfile kept;
-    kept.file = kept_profile_file(cached_sha256_of_file(model.files.front(), progress));
+    kept.file = kept_profile_file(sha256_of_model(model, progress));
     if (!anew && std::filesystem::exists(kept.file)) {
         kept.bytes = read_file(kept.file);
         kept.profile = parse_kv_profile(kept.bytes, kept.file.string());

@@ -13,6 +13,7 @@
 #include "kv/loss.h"
 #include "machine/budget.h"
 #include "machine/score_log.h"
+#include "model/model_hash.h"
 #include "runtime/engine.h"
 #include "runtime/footprint.h"
 #include "verify/verify.h"

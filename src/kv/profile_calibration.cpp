@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "base/bytes.h"
-#include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
@@ -18,6 +17,7 @@
 #include "kv/layer_transform.h"
 #include "kv/prefill.h"
 #include "kv/values.h"
+#include "model/model_hash.h"
 #include "runtime/divergence.h"
 #include "runtime/engine.h"
 #include "runtime/session_impl.h"
@@ -369,20 +369,34 @@ double weighted_error(const KvProfile& one, bool is_value, const KvLayerValues& 
     return sum / static_cast<double>(n);
 }
 
-/// KL divergence per unit of weighted error in K (V) of one layer.
-double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, bool is_value, Session& session,
-                    const std::vector<Probe>& probes, int n_threads) {
-    double variance = 0, n = 0;
-    for (const KvBlock& block : is_value ? one.layers.front().v : one.layers.front().k)
-        for (const int16_t s : block.log_spread) {
-            variance += std::exp2(s / 8.0);
-            n++;
-        }
-    if (n == 0) return 1;
-    double share = 0.1, gain = 1;  // of the variance that is lost to rounding
-    for (int attempt = 0; attempt < 3; attempt++) {
-        const auto step = static_cast<int32_t>(std::lround(8 * std::log2(12 * share * variance / n)));
-        double kl = 0, error = 0;
+/// One layer's K or V is disturbed, and the model reads on.
+struct Disturbance {
+    const KvProfile& profile;
+    const KvProfile& one;  ///< the layer alone
+    int64_t l = 0;
+    bool is_value = false;
+    Session& session;
+    const std::vector<Probe>& probes;
+    int n_threads = 0;
+
+    struct Loss {
+        double kl = 0, error = 0;  ///< nats per token; in the profile's metric
+    };
+
+    double mean_variance() const {
+        double variance = 0, n = 0;
+        for (const KvBlock& block : is_value ? one.layers.front().v : one.layers.front().k)
+            for (const int16_t s : block.log_spread) {
+                variance += std::exp2(s / 8.0);
+                n++;
+            }
+        return n > 0 ? variance / n : 0;
+    }
+
+    /// @param share  of the variance that is lost to rounding
+    Loss by(double share) const {
+        const auto step = static_cast<int32_t>(std::lround(8 * std::log2(12 * share * mean_variance())));
+        Loss loss;
         for (const Probe& probe : probes) {
             const Piece& piece = probe.piece.front();
             const KvLayerValues values = layer_of(piece, profile, l);
@@ -392,16 +406,37 @@ double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, b
             KvLayerValues decoded;
             quantize_layer(one, 0, step, values, exponents, {}, n_threads, decoded);
             (is_value ? decoded.k : decoded.v) = is_value ? values.k : values.v;
-            error += weighted_error(one, is_value, values, decoded, exponents) / static_cast<double>(probes.size());
+            loss.error += weighted_error(one, is_value, values, decoded, exponents) / std::ssize(probes);
             std::string cache = piece.cache;
             const std::span<uint8_t> bytes(reinterpret_cast<uint8_t*>(cache.data()), cache.size());
             write_layer(piece.state, heads_of(profile), l, decoded, bytes);
-            kl += mean_kl(session, bytes, probe, n_threads) / static_cast<double>(probes.size());
+            loss.kl += mean_kl(session, bytes, probe, n_threads) / std::ssize(probes);
         }
-        gain = std::max(kl, 1e-7) / std::max(error, 1e-30);
-        // In the range where the divergence goes with the square of the error, and is no noise of the arithmetic.
-        if ((kl > 2e-5 && kl < 0.01) || (kl <= 2e-5 && share >= 2)) break;
-        share = std::clamp(share * std::clamp(0.001 / std::max(kl, 1e-7), 0.01, 30.0), 1e-5, 2.0);
+        return loss;
+    }
+};
+
+// Below this, a divergence is taken for what the arithmetic does, not for the model's answer to the change.
+constexpr double least_kl = 2e-5;
+
+/// What any change at all costs, however small: kernels that round activations before they meet quantized weights make
+/// as much of a difference in the last bit as of a larger one.
+double noise(const Disturbance& disturbance) { return disturbance.by(1e-5).kl; }
+
+/// KL divergence per unit of weighted error in K (V) of one layer, without the noise.
+double measure_gain(const Disturbance& disturbance, bool is_noisy) {
+    if (disturbance.mean_variance() == 0) return 1;
+    const double floor = is_noisy ? noise(disturbance) : 0;
+    // In the range where the divergence goes with the square of the error, and the noise is little of it.
+    const double least = std::max(least_kl, 2 * floor), most = std::max(0.01, 8 * floor);
+    const double wanted = std::max(0.001, 4 * floor);
+    double share = 0.1, gain = 1;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        const Disturbance::Loss loss = disturbance.by(share);
+        const double kl = loss.kl - floor;
+        gain = std::max(kl, 1e-7) / std::max(loss.error, 1e-30);
+        if ((kl > least && kl < most) || (kl <= least && share >= 2)) break;
+        share = std::clamp(share * std::clamp(wanted / std::max(kl, 1e-7), 0.01, 30.0), 1e-5, 2.0);
     }
     return gain;
 }
@@ -601,7 +636,7 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
     session_options.mapped = true;
     Session session(model, session_options);
     profile.rope = rope_of_model(model, llama_model_rope_type(session.impl().model.get()));
-    profile.model_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    profile.model_sha256 = sha256_of_model(model, progress);
     profile.text_sha256 = text.sha256;
     profile.n_tokens = static_cast<int64_t>(chunks.size()) * options.n_ctx;
     QueryReader reader(session, options.n_ctx, n_threads);
@@ -615,6 +650,7 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
 
     Dice dice;
     DecodedBefore before;
+    bool is_noisy = false;
     for (int64_t l = 0; l < model.n_layer; l++) {
         if (progress) progress("kv profile: layer", l, model.n_layer);
         const LayerMetrics metrics = layer_metrics(source, pieces, profile, l, dice);
@@ -628,8 +664,13 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
                 exponents_of(expected_attention(one, 0, values[p].k, positions_of(pieces[p].state), n_threads),
                              one.layers.front().n_head_kv));
         Step step{profile, l, metrics, {}, values, before, exponents, n_threads};
-        for (const bool is_value : {false, true})
-            step.gain[is_value ? 1 : 0] = measure_gain(profile, one, l, is_value, reader.session(), probes, n_threads);
+        for (const bool is_value : {false, true}) {
+            const Disturbance disturbance{profile, one, l, is_value, reader.session(), probes, n_threads};
+            if (l == 0 && !is_value)
+                is_noisy =
+                    disturbance.mean_variance() > 0 && noise(disturbance) > least_kl;  // all layers follow this one
+            step.gain[is_value ? 1 : 0] = measure_gain(disturbance, is_noisy);
+        }
         Decoded here = values;  // sinks stay as they are
         fit_blocks(step, here);
         fit_statistics(step, here);

@@ -6,10 +6,10 @@
 #include <ggml.h>
 
 #include "base/bytes.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "kv/pack.h"
+#include "model/model_hash.h"
 #include "runtime/cache_types.h"
 #include "runtime/engine.h"
 
@@ -58,7 +58,7 @@ void check_positions(const KvState& state, int64_t n_tokens, const std::string& 
 CacheKind cache_kind(const Model& model, const SessionOptions& options, const Progress& progress) {
     CacheKind kind;
     kind.model_name = model.name.empty() ? model.files.front().filename().string() : model.name;
-    kind.model_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    kind.model_sha256 = sha256_of_model(model, progress);
     kind.type_k = options.type_k;
     kind.type_v = options.type_v;
     return kind;

@@ -9,9 +9,9 @@
 
 #include "base/file.h"
 #include "base/paths.h"
-#include "base/remembered_hash.h"
 #include "base/sha256.h"
 #include "ech0/error.h"
+#include "model/model_hash.h"
 #include "runtime/engine.h"
 
 namespace ech0 {
@@ -21,18 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 fs::path folder_of(const std::string& model_sha256) { return cache_folder() / "kv-plans" / model_sha256; }
-
-/// As sha256_of_model has it, without computing anything; empty if a part's hash is not remembered.
-std::string remembered_sha256(const Model& model) {
-    std::string parts;
-    for (const fs::path& file : model.files) {
-        const std::string hash = remembered_sha256_of_file(file);
-        if (hash.empty()) return "";
-        if (model.files.size() == 1) return hash;
-        parts += hash + "\n";
-    }
-    return sha256(parts);
-}
 
 std::optional<KeptKvPlan> read_plan(const fs::path& file) {
     try {
@@ -96,7 +84,7 @@ void keep(const KvPlan& plan) {
 std::optional<KeptKvPlan> kept_kv_plan(const Model& model, int64_t n_ctx) {
     std::error_code failure;
     if (!model.has_weights || !fs::is_directory(cache_folder() / "kv-plans", failure)) return std::nullopt;
-    const std::string hash = remembered_sha256(model);
+    const std::string hash = remembered_sha256_of_model(model);
     if (hash.empty()) return std::nullopt;
     std::vector<fs::path> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(hash), failure))

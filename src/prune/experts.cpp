@@ -7,10 +7,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "compress/judge.h"
 #include "ech0/error.h"
+#include "model/model_hash.h"
 #include "prune/expert_file.h"
 #include "prune/expert_scores.h"
 #include "prune/outcome.h"
@@ -121,7 +121,7 @@ Pruning prune_experts(const Model& model, const PruneOptions& o, const Progress&
                   [&](const Model& made) { result.kl_unrepaired = mean_of(judge.kl(made, Source(made).as_stored())); });
     result.n_tokens_judged = judge.n_tokens();
     result.repair = Repair::off;
-    result.source_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    result.source_sha256 = sha256_of_model(model, progress);
     result.layers = layers_of(model, kept);
     describe_files(model, read_model(o.out.string()), result, progress);
     result.instead = quantize_instead(source, result.size_bytes, judge);

@@ -8,12 +8,12 @@
 #include <map>
 #include <optional>
 
-#include "base/sha256.h"
 #include "calibrate/chunks.h"
 #include "compress/judge.h"
 #include "compress/workspace.h"
 #include "ech0/error.h"
 #include "model/metadata.h"
+#include "model/model_hash.h"
 #include "prune/cost_record.h"
 #include "prune/costs.h"
 #include "prune/experts.h"
@@ -135,7 +135,7 @@ Job open_job(const Model& model, const PruneOptions& o, const Progress& progress
     check_prunable(model);
     check_options(model, o);
     start_engine();
-    const std::string source_sha256 = cached_sha256_of_file(model.files.front(), progress);
+    const std::string source_sha256 = sha256_of_model(model, progress);
     const CalibrationChunks all = cut_into_chunks(model, o.text.text, o.n_ctx);
     Workspace work = open_work(o, source_sha256);
     const std::filesystem::path moments = work.path("moments");

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <vector>
 
-#include "base/sha256.h"
 #include "ech0/error.h"
 #include "machine/budget.h"
 #include "machine/host.h"
+#include "model/model_hash.h"
 #include "runtime/engine.h"
 #include "verify/evaluation_text.h"
 #include "verify/greedy.h"
@@ -202,13 +202,6 @@ Evidence verify(const Model& original, std::span<const Model> candidates, const 
 
     evidence.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return evidence;
-}
-
-std::string sha256_of_model(const Model& model, const Progress& progress) {
-    if (model.files.size() == 1) return cached_sha256_of_file(model.files.front(), progress);
-    std::string parts;
-    for (const auto& file : model.files) parts += cached_sha256_of_file(file, progress) + "\n";
-    return sha256(parts);
 }
 
 }  // namespace ech0

@@ -38,7 +38,4 @@ void check(const Model& model, const VerifyOptions& options);
 Evidence verify(const Model& original, std::span<const Model> candidates, const VerifyOptions& options,
                 const Progress& progress = {});
 
-/// The model's hash: of its file, or for a split model of its parts' hashes, one a line.
-std::string sha256_of_model(const Model& model, const Progress& progress = {});
-
 }  // namespace ech0

@@ -123,12 +123,3 @@ TEST_CASE("impossible wishes are refused") {
     options.n_ctx = 4096;
     CHECK_THROWS_WITH_AS(verify(model, {&model, 1}, options), doctest::Contains("trained on 2048"), UsageError);
 }
-
-TEST_CASE("a split model has one hash, of its parts") {
-    const TemporaryFolder folder;
-    const TemporaryVariable cache("ECH0_CACHE", (folder / "cache").string());
-    const auto parts = write_tiny_model_parts({}, folder.path(), "m", 2);
-    const Model model = read_model(parts[0].string());
-    REQUIRE(model.files.size() == 2);
-    CHECK(sha256_of_model(model) == sha256(sha256_of_file(parts[0]) + "\n" + sha256_of_file(parts[1]) + "\n"));
-}
