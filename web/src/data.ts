@@ -360,6 +360,7 @@ export function optionsOf(fit: FitRun): Option[] {
   return fit.options.map(({ tokens_per_s, prompt_tokens_per_s, bound_tokens_per_s, speed_grade, speed_source, ...o }) => ({
     ...o,
     kv_rank: kvTypes.indexOf(o.kv_type),
+    kv_loss: o.kv_loss ?? null, // runs of older versions have none
     speed: { tokens_per_s, prompt_tokens_per_s, bound_tokens_per_s, grade: speed_grade, source: speed_source },
   }));
 }

@@ -38,10 +38,13 @@ const least = 1e-4; // where "no loss" stands on a logarithmic axis
 export const shortName = (o: Option): string => `${baseName(o.model)} ${o.preset}, ${o.kv_type} cache`;
 const modelsOf = (options: Option[]): string[] => [...new Set(options.map((o) => o.model))];
 
+/** Of its original, in the scale in which models are compared. */
+const levelOf = (o: Option): number => o.loss - o.quality.kl_divergence - (o.kv_loss?.kl_divergence ?? 0);
+
 /** Loss above the best original, with its interval: what the vertical axis shows. */
 function lossOf(o: Option, best: number): { value: number; low: number; high: number } {
-  const level = o.loss - o.quality.kl_divergence - best;
-  return { value: o.loss - best, low: o.quality.low + level, high: o.quality.high + level };
+  const level = levelOf(o) - best;
+  return { value: o.loss - best, low: o.quality.low + (o.kv_loss?.low ?? 0) + level, high: o.quality.high + (o.kv_loss?.high ?? 0) + level };
 }
 
 interface Chart {
@@ -54,7 +57,7 @@ interface Chart {
 function chartOf(view: OptionsView, width: number, left: number): Chart {
   const height = window.innerWidth >= 992 ? 460 : 380; // side by side they share the vertical axis
   const box: Box = { left, right: width - 14, top: 44, bottom: height - 44 };
-  const best = Math.min(...view.options.map((o) => o.loss - o.quality.kl_divergence));
+  const best = Math.min(...view.options.map(levelOf));
   const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
   const lowest = Math.max(least, Math.min(...view.options.map((o) => lossOf(o, best).value).filter((v) => v > 0)) / 1.6);
   const y = scaleLog([lowest, highest * 1.5], [box.bottom, box.top]).clamp(true);
@@ -216,6 +219,12 @@ function qualityText(o: Option): string {
   return q.low === q.high ? value : `${value} (${significant(q.low, 2)} to ${significant(q.high, 2)})`;
 }
 
+function cacheText(o: Option): string {
+  const loss = o.kv_loss;
+  if (!loss) return "not known";
+  return loss.kl_divergence > 0 ? `${significant(loss.kl_divergence, 2)} (${significant(loss.low, 2)} to ${significant(loss.high, 2)})` : "0";
+}
+
 function verdictOf(view: OptionsView, o: Option): string {
   if (view.recommended !== null && view.options[view.recommended]?.name === o.name) return "recommended";
   if (!o.fits) return "too large";
@@ -258,7 +267,7 @@ export class OptionsTable {
     return h("th", { scope: "col", class: numeric ? "num" : null, "aria-sort": active ? (ascending ? "ascending" : "descending") : null }, button);
   }
 
-  private row(view: OptionsView, o: Option): HTMLElement {
+  private row(view: OptionsView, o: Option, withCaches: boolean): HTMLElement {
     const chosen = o.name === view.selected?.name;
     const verdict = verdictOf(view, o);
     const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, shortName(o));
@@ -275,6 +284,7 @@ export class OptionsTable {
       h("td", { class: "num" }, memoryText(o.memory.total_bytes)),
       h("td", {}, speedText(o)),
       h("td", {}, qualityText(o)),
+      withCaches ? h("td", {}, cacheText(o)) : null,
       h("td", {}, gradeBadge(o.grade)),
       h("td", { class: verdict.startsWith("too") ? "why-not" : "" }, verdict),
     );
@@ -284,6 +294,7 @@ export class OptionsTable {
     const { view } = this;
     if (!view) return;
     const rows = this.rows(view);
+    const withCaches = view.options.some((o) => o.kv_loss);
     const more = h("button", { type: "button", class: "quiet" }, this.all ? "Only the interesting ones" : `All ${view.options.length}`);
     more.addEventListener("click", () => {
       this.all = !this.all;
@@ -309,14 +320,15 @@ export class OptionsTable {
               this.heading("memory", "memory", true),
               this.heading("speed", "tokens/s", false),
               this.heading("loss", "KL from the original", false),
+              withCaches ? this.heading(null, "KL of the cache", false) : null,
               this.heading(null, "known by", false),
               this.heading(null, "verdict", false),
             ),
           ),
-          h("tbody", {}, ...rows.map((o) => this.row(view, o))),
+          h("tbody", {}, ...rows.map((o) => this.row(view, o, withCaches))),
         ),
       ),
-      h("p", { class: "small muted after" }, "What a q8_0 or q4_0 cache costs in quality is not counted. ", more),
+      h("p", { class: "small muted after" }, withCaches ? "What a cache costs is by ech0 kv plan of this file, and counted where it is known. " : "What a q8_0 or q4_0 cache costs in quality is not counted: ech0 kv plan measures it. ", more),
     );
   }
 }
@@ -333,6 +345,7 @@ function detail(o: Option, budget: number): HTMLElement {
     ["quality", `KL ${qualityText(o)} nats per token `, gradeBadge(o.grade), h("br"), h("span", { class: "muted small" }, linked(o.source))],
     ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, linked(speed.source))],
   ];
+  if (o.kv_loss) facts.push(["its cache", `KL ${cacheText(o)} nats per token `, gradeBadge(o.kv_loss.grade)]);
   if (o.quality.perplexity)
     facts.push(["perplexity", `${o.quality.perplexity.toFixed(3)}, of the original ${(o.quality.perplexity_original ?? 0).toFixed(3)}`]);
   if (speed.bound_tokens_per_s > 0)
