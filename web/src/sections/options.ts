@@ -4,9 +4,9 @@ import { line } from "d3-shape";
 import { type Box, type Scale, logTicks, xAxis, yAxis } from "../chart/axes";
 import { gradeBadge, gradeLegend, gradeShape } from "../chart/marks";
 import { commandLine, drawn, h, linked, s } from "../dom";
-import { baseName } from "../data";
-import { diskText, memoryText, natsText, percentText, significant } from "../format";
-import type { Option } from "../whatif/types";
+import { baseName, type MeasuredFile } from "../data";
+import { diskText, memoryText, natsText, percentText, significant, withZeros } from "../format";
+import type { Grade, Option } from "../whatif/types";
 import { memoryBar } from "./memory";
 
 /** Of each model and preset one cache: the first that fits, as it was asked for; the others would lie on top of it. */
@@ -30,6 +30,29 @@ export interface OptionsView {
   minTokensPerS: number;
   selected: Option | null;
   select: (name: string) => void;
+  /** Files whose loss was measured, by the name of their model as options have it. */
+  measured: { model: string; file: MeasuredFile }[];
+}
+
+/** A measured file in the chart: its loss as measured, its memory that of the nearest option with as many bytes more or less. */
+interface Proven {
+  model: string;
+  file: MeasuredFile;
+  bytes: number;
+  loss: { value: number; low: number; high: number };
+}
+
+function provenOf(view: OptionsView, best: number): Proven[] {
+  const all = oneCacheEach(view);
+  return view.measured.flatMap(({ model, file }) => {
+    const own = all.filter((o) => o.model === model);
+    const distance = (o: Option): number => Math.abs(o.file_bytes - file.size_bytes);
+    const nearest = own.reduce<Option | null>((a, b) => (a && distance(a) <= distance(b) ? a : b), null);
+    if (!nearest) return [];
+    const level = levelOf(nearest) - best;
+    const { mean, low, high } = file.kl_divergence;
+    return [{ model, file, bytes: nearest.memory.total_bytes + file.size_bytes - nearest.file_bytes, loss: { value: mean + level, low: low + level, high: high + level } }];
+  });
 }
 
 const familiar = new Set(["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", "IQ2_M", "Q2_K", "mix", "as it is"]);
@@ -58,7 +81,7 @@ function chartOf(view: OptionsView, width: number, left: number): Chart {
   const height = window.innerWidth >= 992 ? 460 : 380; // side by side they share the vertical axis
   const box: Box = { left, right: width - 14, top: 44, bottom: height - 44 };
   const best = Math.min(...view.options.map(levelOf));
-  const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
+  const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value), ...provenOf(view, best).map((p) => p.loss.value));
   const lowest = Math.max(least, Math.min(...view.options.map((o) => lossOf(o, best).value).filter((v) => v > 0)) / 1.6);
   const y = scaleLog([lowest, highest * 1.5], [box.bottom, box.top]).clamp(true);
   return { box, y, best, height };
@@ -83,10 +106,39 @@ function mark(view: OptionsView, o: Option, x: number, y: number, models: string
   return g;
 }
 
+function provenMark(proven: Proven, x: number, y: (loss: number) => number, models: string[]): SVGElement[] {
+  const { file, loss } = proven;
+  const model = `model-${models.indexOf(proven.model)}`;
+  const kl = file.kl_divergence;
+  return [
+    s("line", { class: `whisker mark ${model}`, x1: x, x2: x, y1: y(loss.low), y2: y(loss.high) }),
+    s(
+      "g",
+      { class: `mark proven ${model}`, transform: `translate(${x} ${y(loss.value)})` },
+      s("title", {}, `${file.name}, ${diskText(file.size_bytes)}: KL ${natsText(kl.mean)} [${natsText(kl.low)}, ${natsText(kl.high)}], measured`),
+      gradeShape("measured", 6),
+    ),
+  ];
+}
+
+/** Measured files by their names, before the options have theirs. */
+function provenLabels(proven: Proven[], place: (p: Proven) => [number, number], box: Box): { texts: SVGElement[]; taken: [number, number, number][] } {
+  const taken = proven.map((p): [number, number, number] => [place(p)[0] - 9, place(p)[1], 18]);
+  const texts = proven.flatMap((p) => {
+    const [x, y] = place(p);
+    const name = p.file.name.replace(/\.gguf$/, "");
+    const width = name.length * 7.2 + 4;
+    const start = x + 12 + width <= box.right + 12 ? x + 12 : x - 12 - width;
+    if (start < box.left || taken.some(([a, b, w]) => Math.abs(b - y) < 14 && start < a + w && a < start + width)) return [];
+    taken.push([start, y, width]);
+    return [s("text", { class: "strong proven", x: start, y: y + 4, "aria-hidden": "true" }, name)];
+  });
+  return { texts, taken };
+}
+
 /** Names beside the marks of the front, where there is room for them. */
-function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box): SVGElement[] {
+function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box, taken: [number, number, number][] = []): SVGElement[] {
   const marks = view.options.map(place);
-  const taken: [number, number, number][] = [];
   const first = (o: Option): number => (o.name === view.selected?.name ? 0 : o.fits && familiar.has(o.preset) ? 1 : 2);
   const free = (start: number, y: number, width: number): boolean =>
     start >= box.left &&
@@ -149,7 +201,11 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
       );
     svg.append(mark(view, o, px, py, models));
   }
-  svg.append(...labels({ ...view, options: shown }, place, box));
+  const proven = provenOf(view, best).filter((p) => p.bytes / unit <= end);
+  const placeProven = (p: Proven): [number, number] => [x(p.bytes / unit), y(Math.max(least, p.loss.value))];
+  for (const p of proven) svg.append(...provenMark(p, placeProven(p)[0], (loss) => y(Math.max(least, loss)), models));
+  const named = provenLabels(proven, placeProven, box);
+  svg.append(...named.texts, ...labels({ ...view, options: shown }, place, box, named.taken));
   return svg;
 }
 
@@ -209,13 +265,13 @@ const keys: Record<SortKey, (o: Option) => number> = {
 
 function speedText(o: Option): string {
   const { value, low, high } = o.speed.tokens_per_s;
-  return value > 0 ? `${significant(value, 3)} (${significant(low, 3)} to ${significant(high, 3)})` : "not known";
+  return value > 0 ? `${withZeros(value, 3)} (${withZeros(low, 3)} to ${withZeros(high, 3)})` : "not known";
 }
 
 function qualityText(o: Option): string {
   const q = o.quality;
   if (q.kl_divergence <= 0) return o.grade === "measured" ? "the original" : "0";
-  const value = significant(q.kl_divergence, 3);
+  const value = natsText(q.kl_divergence);
   return q.low === q.high ? value : `${value} (${significant(q.low, 2)} to ${significant(q.high, 2)})`;
 }
 
@@ -328,7 +384,7 @@ export class OptionsTable {
           h("tbody", {}, ...rows.map((o) => this.row(view, o, withCaches))),
         ),
       ),
-      h("p", { class: "small muted after" }, withCaches ? "What a cache costs is by ech0 kv plan of this file, and counted where it is known. " : "What a q8_0 or q4_0 cache costs in quality is not counted: ech0 kv plan measures it. ", more),
+      h("div", { class: "below-table" }, h("p", { class: "small muted" }, withCaches ? "What a cache costs is by ech0 kv plan of this file, and counted where it is known. " : "What a q8_0 or q4_0 cache costs in quality is not counted: ech0 kv plan measures it. "), more),
     );
   }
 }
@@ -372,21 +428,22 @@ export function optionsView(): { charts: HTMLElement; detail: HTMLElement; table
   const legend = h("div");
   const about = h("div");
   const table = new OptionsTable();
+  const caption = h("figcaption");
   const charts = h(
     "figure",
     { class: "options-charts" },
     legend,
     h("div", { class: "columns wide-left" }, size, speed),
-    h(
-      "figcaption",
-      {},
-      "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
-        "Faint: too large or too slow. Of each size one cache is drawn, the first that fits. Choose a mark, or a name in the table.",
-    ),
+    caption,
   );
   const show = (next: OptionsView): void => {
     view = next;
-    legend.replaceChildren(gradeLegend(next.options.map((o) => o.grade)), modelLegend(next.options) ?? "");
+    const grades: Grade[] = [...next.options.map((o) => o.grade), ...next.measured.map(() => "measured" as const)];
+    legend.replaceChildren(gradeLegend(grades), modelLegend(next.options) ?? "");
+    caption.textContent =
+      "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
+      "Faint: too large or too slow. Of each size one cache is drawn, the first that fits. Choose a mark, or a name in the table." +
+      (next.measured.length > 0 ? " Discs with a file's name: what was measured of it, above or below what was expected of that size." : "");
     size.redraw();
     speed.redraw();
     about.replaceChildren(next.selected ? detail(next.selected, next.budget) : "");
