@@ -327,7 +327,7 @@ function board(): Board {
   return {
     element: h(
       "div",
-      { class: "columns wide-left" },
+      { class: "columns wide-left anatomy-board" },
       h("div", {}, h("div", { class: "anatomy-grid" }, grid), legend, h("p", { class: "visually-hidden", id: helpId }, help)),
       h("div", { class: "stacked" }, about, types),
     ),

@@ -169,7 +169,8 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
   const budget = view.budget / unit;
   // A limit far beyond everything would push all that there is to one side.
   const [smallest, largest] = [Math.min(...memories), Math.max(...memories)];
-  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, smallest * 1.1, Math.min(largest * 1.03, budget * 1.5));
+  const beyond = Math.min(largest * 1.03, Math.max(budget * 1.5, smallest * 2.5));
+  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, beyond);
   const x = scaleLinear([Math.min(smallest * 0.9, budget * 0.8), last], [box.left, box.right]);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Memory of every option against its loss; the table below has the figures" });
   const end = x.domain()[1] ?? 1;
@@ -227,6 +228,7 @@ function speedChart(view: OptionsView, width: number): SVGElement {
       s("line", { class: "limit", x1: x(view.minTokensPerS), x2: x(view.minTokensPerS), y1: box.top - 4, y2: box.bottom }),
       s("text", { class: "limit-text", x: x(view.minTokensPerS) + 4, y: box.top - 8 }, `at least ${view.minTokensPerS}`),
     );
+  if (shown.length === 0) svg.append(s("text", { class: "strong", x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2, "text-anchor": "middle" }, view.options.some((o) => o.fits) ? "No speed is known." : "None fits."));
   const place = (o: Option): [number, number] => [x(o.speed.tokens_per_s.value), y(Math.max(least, lossOf(o, best).value))];
   for (const o of shown) {
     const [px, py] = place(o);
@@ -326,7 +328,7 @@ export class OptionsTable {
   private row(view: OptionsView, o: Option, withCaches: boolean): HTMLElement {
     const chosen = o.name === view.selected?.name;
     const verdict = verdictOf(view, o);
-    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, shortName(o));
+    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, modelsOf(view.options).length > 1 ? shortName(o) : `${o.preset}, ${o.kv_type} cache`);
     name.addEventListener("click", () => {
       view.select(o.name);
       [...this.element.querySelectorAll<HTMLButtonElement>("button.link")].find((b) => b.dataset.option === o.name)?.focus();

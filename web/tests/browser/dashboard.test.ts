@@ -194,6 +194,10 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
 test("where nothing fits the page says no, and what would change that", async ({ page }) => {
   await open(page, "none");
   await expect(verdict(page)).toContainText("No: even qwen2.5:32b IQ1_S");
+  await expect(page.locator("#detail-title")).toHaveText("qwen2.5:32b IQ1_S, q8_0 cache"); // what comes nearest
+  await expect(page.locator("#details")).toContainText("3.49 GiB too much");
+  await expect(page.locator("#options")).toContainText("None fits.");
+  expect(await page.locator("#options .mark[data-option]").count()).toBeGreaterThan(10);
   await slide(page, "Memory for the model", 16 * 1024);
   await expect(verdict(page)).toContainText("Take qwen2.5:32b");
 });
