@@ -7,7 +7,7 @@ import { anatomySection } from "./sections/anatomy";
 import { controls } from "./sections/controls";
 import { evidenceSection } from "./sections/evidence";
 import { kvSection } from "./sections/kv";
-import { logSection } from "./sections/log";
+import { logSection, titleOf } from "./sections/log";
 import { machineCard, machineSection } from "./sections/machine";
 import { type OptionsView, optionsView } from "./sections/options";
 import { predictionsSection } from "./sections/predictions";
@@ -132,9 +132,8 @@ async function show(page: Page, app: HTMLElement): Promise<void> {
   const links = h("ul");
   const main = h("main", { id: "main", tabindex: "-1" });
   app.replaceChildren(masthead(links), main);
-  const name = page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? page.log[0]?.schema ?? "report";
-  document.title = `ech0: ${name}`;
-  if (!page.dashboard && !page.fit) main.append(h("section", {}, h("h1", {}, `Report: ${page.log[0]?.schema ?? "ech0"}`)));
+  document.title = `ech0: ${page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? titleOf(page)}`;
+  if (!page.dashboard && !page.fit) main.append(h("section", {}, h("p", { class: "eyebrow" }, page.log[0]?.schema ?? "report"), h("h1", {}, titleOf(page))));
   for (const draft of draftsOf(page)) {
     const drawn = attempt(draft);
     if (!drawn) continue;

@@ -262,7 +262,7 @@ const keys: Record<SortKey, (o: Option) => number> = {
   bits: (o) => o.bits_per_weight,
   memory: (o) => o.memory.total_bytes,
   speed: (o) => -o.speed.tokens_per_s.value,
-  loss: (o) => o.loss,
+  loss: (o) => o.quality.kl_divergence,
 };
 
 function speedText(o: Option): string {

@@ -84,7 +84,7 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
   });
 
   test("every column sorts, both ways, by its figure", async ({ page }) => {
-    const column: Record<string, number> = { file: 1, bits: 2, memory: 3 };
+    const column: Record<string, number> = { file: 1, bits: 2, memory: 3, "tokens/s": 4, "KL from the original": 5 };
     for (const [name, index] of Object.entries(column)) {
       for (const direction of ["ascending", "descending"]) {
         const heading = page.locator("#details th").filter({ has: page.getByRole("button", { name }) });
@@ -189,6 +189,21 @@ test.describe("the 32B and the 14B on a 24 GB Mac", () => {
     expect(pages).toBeGreaterThan(2);
     expect(pages).toBeLessThan(40);
   });
+});
+
+test("on paper figures take the sheet's width, the map of tensors one sheet, and what is closed is left out", async ({ page }) => {
+  await open(page, "32b");
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: 690, height: 1000 }); // between the margins of A4
+  await page.evaluate(() => window.dispatchEvent(new Event("beforeprint"))); // as the browser does before it lays out
+  const boxes = await page.locator(".movement svg[role='img']").evaluateAll((all) => all.map((svg) => svg.getBoundingClientRect().width));
+  expect(boxes.length).toBeGreaterThan(1);
+  for (const width of boxes) expect(width).toBeGreaterThan(600);
+  const map = (await page.locator("svg.anatomy").boundingBox())!;
+  expect(map.height).toBeLessThan(820); // 215 mm
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(690);
+  await expect(page.locator("details").first()).toBeHidden();
+  await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
 });
 
 test("where nothing fits the page says no, and what would change that", async ({ page }) => {
