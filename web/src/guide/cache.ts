@@ -11,17 +11,23 @@ const sumOver = (values: number | number[], layers: number): number => (Array.is
 
 const shareText = (share: number): string => percentText(share, share < 0.1 ? 1 : 0);
 
-/** What a cache of this type was measured to lose on this model: by the plan that was kept for this context, or a run that the
- *  page was given. */
-function lossOf(page: Page, model: Inspect, cache: CacheBasis | undefined, type: string): { nats: number; grade: Grade } | null {
-  if (cache?.loss) return { nats: cache.loss.kl_divergence, grade: "measured" };
-  const plan = page.kvPlans.find((run) => isKvPlanOf(run, model));
-  const pair = plan?.pairs.find((p) => (p.type_k === p.type_v ? p.type_k : `${p.type_k}/${p.type_v}`) === type);
-  return pair ? { nats: pair.kl_divergence, grade: pair.measured ? "measured" : "predicted" } : null;
+interface Loss {
+  nats: number;
+  grade: Grade;
+  n_ctx: number;
 }
 
-function lossText(loss: { nats: number; grade: Grade } | null): HTMLElement | null {
-  return loss && h("dd", { class: "small muted" }, loss.nats > 0 ? `loses ${significant(loss.nats, 2)} nats ` : "loses nothing ", gradeBadge(loss.grade));
+/** What a cache of this type was measured to lose on this model: by the plan that was kept for this context, or a run that the
+ *  page was given. */
+function lossOf(page: Page, model: Inspect, cache: CacheBasis | undefined, type: string): Loss | null {
+  if (cache?.loss) return { nats: cache.loss.kl_divergence, grade: "measured", n_ctx: cache.n_ctx };
+  const plan = page.kvPlans.find((run) => isKvPlanOf(run, model));
+  const pair = plan?.pairs.find((p) => (p.type_k === p.type_v ? p.type_k : `${p.type_k}/${p.type_v}`) === type);
+  return plan && pair ? { nats: pair.kl_divergence, grade: pair.measured ? "measured" : "predicted", n_ctx: plan.n_ctx } : null;
+}
+
+function lossText(loss: Loss | null): HTMLElement | null {
+  return loss && h("dd", { class: "small muted" }, loss.nats > 0 ? `loses ${significant(loss.nats, 2)} nats in ${countText(loss.n_ctx)} tokens ` : "loses nothing ", gradeBadge(loss.grade));
 }
 
 export function cacheMovement(page: Page, state: State): HTMLElement {

@@ -73,7 +73,7 @@ export default function makePages(): void {
   mkdirSync(folder, { recursive: true });
   for (const run of readdirSync(runs)) copyFileSync(join(runs, run), join(folder, run));
   const withRuns = (...names: string[]): string[] => names.flatMap((run) => ["--with", run]);
-  const kept = withRuns(...readdirSync(runs));
+  const kept = withRuns(...readdirSync(runs).filter((run) => run !== "kv-plan-768.json")); // one plan is enough for a page
   const own: Record<string, string[]> = {
     "768": withRuns("bench.json", ...readdirSync(runs).filter((run) => run.endsWith("-768.json"))),
     demo: withRuns("kv-plan-demo.json"),
