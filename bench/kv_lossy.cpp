@@ -24,8 +24,8 @@
 #include "ech0/error.h"
 #include "ech0/session.h"
 #include "kv/lossy.h"
+#include "kv/prefill.h"
 #include "kv/profile_calibration.h"
-#include "kv/replay.h"
 #include "kvtc_peer.h"
 #include "runtime/divergence.h"
 #include "runtime/engine.h"
@@ -80,26 +80,31 @@ std::span<const uint8_t> bytes_of(const std::string& s) {
     return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
 }
 
-std::vector<int32_t> run_freely(Replay& replay, int32_t first, int64_t n) {
+std::vector<int32_t> run_freely(Session& context, int32_t first, int64_t n) {
     std::vector<int32_t> out;
     for (int32_t token = first; static_cast<int64_t>(out.size()) < n; out.push_back(token))
-        token = top1(replay.read_on(std::vector<int32_t>{token}));
+        token = top1(context.decode(std::vector<int32_t>{token}, 0));
     return out;
 }
 
-Reference make_reference(Session& session, Replay& replay, const std::string& text, int64_t n) {
+/// A context that reads a document of n tokens, and on.
+SessionOptions options_of(int64_t n, const std::string& type) {
+    return {.n_ctx = n + n_next + 64, .n_threads = n_threads(), .type_k = type, .type_v = type};
+}
+
+Reference make_reference(Session& context, const std::string& text, int64_t n) {
     Reference r;
-    const std::vector<int32_t> all = session.tokenize(text, true, false);
+    const std::vector<int32_t> all = context.tokenize(text, true, false);
     if (static_cast<int64_t>(all.size()) < n + n_next + 1) throw UsageError(fmt::format("{} tokens only", all.size()));
     r.tokens.assign(all.begin(), all.begin() + n);
     r.next.assign(all.begin() + n, all.begin() + n + n_next + 1);
     const double begin = now();
-    r.cache = replay.prefill(r.tokens);
+    r.cache = prefill(context, r.tokens);
     r.recompute_s = now() - begin;
-    const std::span<const float> logits = replay.read_on(std::span(r.next).first(n_next));
+    const std::span<const float> logits = context.decode(std::span(r.next).first(n_next), 0);
     r.logits.assign(logits.begin(), logits.end());
-    replay.restore(bytes_of(r.cache));
-    r.greedy = run_freely(replay, r.next.front(), n_greedy);
+    context.restore(bytes_of(r.cache));
+    r.greedy = run_freely(context, r.next.front(), n_greedy);
     return r;
 }
 
@@ -109,23 +114,23 @@ struct Quality {
 };
 
 /// The cache is restored by `put`, twice.
-Quality measure(Replay& replay, const Reference& r, const std::function<void()>& put) {
+Quality measure(Session& context, const Reference& r, const std::function<void()>& put) {
     Quality q;
     put();
     for (const Score& s :
-         compare(r.logits, replay.read_on(std::span(r.next).first(n_next)), std::span(r.next).subspan(1), 1)) {
+         compare(r.logits, context.decode(std::span(r.next).first(n_next), 0), std::span(r.next).subspan(1), 1)) {
         q.kl += s.kl_divergence / n_next;
         q.top += s.same_top1 ? 1.0 / n_next : 0;
     }
     put();
     std::vector<int32_t> path = {r.next.front()};
     path.insert(path.end(), r.greedy.begin(), r.greedy.end() - 1);
-    const std::span<const float> logits = replay.read_on(path);
+    const std::span<const float> logits = context.decode(path, 0);
     for (int64_t i = 0; i < n_greedy; i++)
-        q.on_path += top1(logits.subspan(static_cast<size_t>(i * replay.n_vocab()),
-                                         static_cast<size_t>(replay.n_vocab()))) == r.greedy[static_cast<size_t>(i)];
-    replay.forget_from(static_cast<int64_t>(r.tokens.size()));
-    const std::vector<int32_t> free = run_freely(replay, r.next.front(), n_greedy);
+        q.on_path += top1(logits.subspan(static_cast<size_t>(i * context.n_vocab()),
+                                         static_cast<size_t>(context.n_vocab()))) == r.greedy[static_cast<size_t>(i)];
+    context.truncate(static_cast<int64_t>(r.tokens.size()));
+    const std::vector<int32_t> free = run_freely(context, r.next.front(), n_greedy);
     for (size_t i = 0; i < free.size(); i++) q.freely += free[i] == r.greedy[i];
     return q;
 }
@@ -161,7 +166,7 @@ void print(const Document& document, const Reference& r, const std::string& what
     std::fflush(stdout);
 }
 
-void measure_lossy(Replay& replay, const Reference& r, const KvProfile& profile, const Document& document,
+void measure_lossy(Session& context, const Reference& r, const KvProfile& profile, const Document& document,
                    int32_t offset) {
     const KvState state = read_kv_state(bytes_of(r.cache), "cache");
     check_lossy(state, profile, "cache");
@@ -173,31 +178,32 @@ void measure_lossy(Replay& replay, const Reference& r, const KvProfile& profile,
     at = now();
     unpack_lossy(profile, state, packed, n_threads(), {reinterpret_cast<uint8_t*>(restored.data()), restored.size()});
     s.unpack = now() - at;
-    replay.restore(bytes_of(restored));
+    context.restore(bytes_of(restored));
     s.restore = now() - at;
-    const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(restored)); });
+    const Quality q = measure(context, r, [&] { context.restore(bytes_of(restored)); });
     // What the .ekv has besides: the frame (counts, cells, tokens), index and checksums.
     const auto frame = static_cast<int64_t>(kv_frame(state).size());
     print(document, r, fmt::format("step{:+d}", offset), packed.size_bytes() + frame, q, s);
 }
 
 /// @param what  FILE@RATIO
-void measure_rival(Replay& replay, const Reference& r, const KvProfile& profile, const Document& document,
+void measure_rival(Session& context, const Reference& r, const KvProfile& profile, const Document& document,
                    const std::string& what) {
     const size_t at = what.find('@');
     const Peer peer = read_peer(what.substr(0, at));
     const KvState state = read_kv_state(bytes_of(r.cache), "cache");
     const PeerPacked packed = pack_with_peer(peer, profile, state, bytes_of(r.cache), std::stod(what.substr(at + 1)));
-    const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(packed.restored)); });
+    const Quality q = measure(context, r, [&] { context.restore(bytes_of(packed.restored)); });
     const std::string label = peer.span == 1 ? "pca-layer" : "pca-all";
     print(document, r, label + what.substr(at), packed.size_bytes + static_cast<int64_t>(kv_frame(state).size()), q,
           {packed.pack_s, 0, 0});
 }
 
-void measure_engine_type(Session& session, const Reference& r, const Document& document, const std::string& type) {
-    Replay replay(session, static_cast<int64_t>(r.tokens.size()) + n_next + 64, type, n_threads());
-    const std::string cache = replay.prefill(r.tokens);
-    const Quality q = measure(replay, r, [&] { replay.restore(bytes_of(cache)); });
+void measure_engine_type(const Session& weights, const Reference& r, const Document& document,
+                         const std::string& type) {
+    Session context(weights, options_of(std::ssize(r.tokens), type));
+    const std::string cache = prefill(context, r.tokens);
+    const Quality q = measure(context, r, [&] { context.restore(bytes_of(cache)); });
     print(document, r, type, static_cast<int64_t>(cache.size()), q, {});
 }
 
@@ -213,17 +219,17 @@ void measure_document(int argc, char** argv) {
     SessionOptions options;
     options.n_ctx = 2;
     options.mapped = true;
-    Session session(model, options);
-    Replay replay(session, n + n_next + 64, document.type, n_threads());
-    const Reference r = make_reference(session, replay, text, n);
+    const Session weights(model, options);
+    Session context(weights, options_of(n, document.type));
+    const Reference r = make_reference(context, text, n);
     for (int i = 9; i < argc; i++) {
         const std::string what = argv[i];
         if (what.find('@') != std::string::npos)
-            measure_rival(replay, r, profile, document, what);
+            measure_rival(context, r, profile, document, what);
         else if (what == "q8_0" || what == "q4_0")
-            measure_engine_type(session, r, document, what);
+            measure_engine_type(weights, r, document, what);
         else
-            measure_lossy(replay, r, profile, document, std::atoi(argv[i]));
+            measure_lossy(context, r, profile, document, std::atoi(argv[i]));
     }
 }
 

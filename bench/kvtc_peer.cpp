@@ -14,7 +14,7 @@
 
 #include "calibrate/chunks.h"
 #include "ech0/error.h"
-#include "kv/replay.h"
+#include "kv/prefill.h"
 #include "kv/values.h"
 
 namespace ech0 {
@@ -290,10 +290,10 @@ Peer learn_peer(Session& session, const Model& model, const CalibrationText& tex
     const CalibrationChunks all = cut_into_chunks(model, text.text, shapes.n_ctx);
     Chunks chunks = spread_chunks(all.statistics, n_chunks);
     chunks.push_back(all.selection.front());  // held out: bits are chosen on it
-    Replay replay(session, shapes.n_ctx, "f16", n_threads);
+    Session context(session, {.n_ctx = shapes.n_ctx, .n_threads = n_threads});
     std::vector<std::vector<KvLayerValues>> pieces;
     for (const std::vector<int32_t>& chunk : chunks) {
-        const std::string cache = replay.prefill(chunk);
+        const std::string cache = prefill(context, chunk);
         const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(cache.data()), cache.size());
         const KvState state = read_kv_state(bytes, "cache");
         std::vector<KvLayerValues>& layers = pieces.emplace_back();

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
-#include "kv/replay.h"
+#include "kv/prefill.h"
 #include "kv/state.h"
 
 namespace ech0 {
@@ -26,8 +26,8 @@ void make(char** argv) {
     if (static_cast<int64_t>(tokens.size()) < n)
         throw UsageError("the text has only " + std::to_string(tokens.size()) + " tokens from there");
     tokens.resize(static_cast<size_t>(n));
-    Replay replay(session, n, argv[5], 1);
-    write_file(argv[6], as_sequence_state(replay.prefill(tokens), tokens));
+    Session context(session, {.n_ctx = n, .n_threads = 1, .type_k = argv[5], .type_v = argv[5]});
+    write_file(argv[6], as_sequence_state(prefill(context, tokens), tokens));
 }
 
 }  // namespace

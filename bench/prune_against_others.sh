@@ -16,16 +16,14 @@ model=$1 text=$2 shares=$3
 ech0=${ECH0:-build/ech0} peers=${PEERS:-build/peers} chunks=${CHUNKS:-16} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
 work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
 csv=${CSV:-bench/results/prune-$(basename "$model" .gguf).csv}; mkdir -p "$(dirname "$csv")"
-perplexity() { "$peers/llama-perplexity" -m "$1" -f "$text" -t "$threads" --kl-divergence --kl-divergence-base "$work/original.kld" 2>&1; }
-figures() { perplexity "$1" | awk '/Mean PPL\(Q\)-PPL\(base\)/ { ppl = $4 } /Mean PPL\(Q\)\/PPL\(base\)/ { ratio = $4 } /Mean +KLD:/ { kl = $3 } END { if (kl == "") exit 1; printf "%s %s %s", kl, ppl, ratio }'; }
-
-[ -s "$work/original.kld" ] || "$peers/llama-perplexity" -m "$model" -f "$text" -t "$threads" --chunks "$chunks" --save-all-logits "$work/original.kld" > "$work/original.log" 2>&1
+source bench/judge.sh
+keep_original "$model"
 n_layer=$("$ech0" inspect "$model" --json | sed -n 's/.*"n_layer": *\([0-9]*\).*/\1/p' | head -1)
 { echo "# command: $0 $(basename "$model") $(basename "$text") \"$shares\"; commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown); $("$ech0" --version)"
   echo "# text sha256: $(sha256sum "$text" | cut -c1-64); $chunks chunks of 512; calibration ${TOKENS:-12288} tokens; $threads threads"
   echo "share,method,bytes,kl,perplexity_more,perplexity_ratio"; } > "$csv"
 printf '%-6s %-22s %12s %10s %12s %10s\n' share method bytes KL "ppl more" "ppl ratio"
-row() { read -r kl ppl ratio <<< "$(figures "$3")"; printf '%-6s %-22s %12d %10s %12s %10s\n' "$1 %" "$2" "$(wc -c < "$3")" "$kl" "$ppl" "$ratio"; echo "$1,$2,$(wc -c < "$3"),$kl,$ppl,$ratio" >> "$csv"; }
+row() { read -r kl ppl ratio <<< "$(judged "$3")"; printf '%-6s %-22s %12d %10s %12s %10s\n' "$1 %" "$2" "$(wc -c < "$3")" "$kl" "$ppl" "$ratio"; echo "$1,$2,$(wc -c < "$3"),$kl,$ppl,$ratio" >> "$csv"; }
 for share in $shares; do
   for method in "ech0 repaired" "ech0 with biases" "ech0 as cut" "FLAP" "magnitude"; do
     case $method in

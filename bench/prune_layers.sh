@@ -14,11 +14,8 @@ model=$1 text=$2 numbers=$3
 ech0=${ECH0:-build/ech0} peers=${PEERS:-build/peers} chunks=${CHUNKS:-8} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
 work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
 csv=${CSV:-bench/results/prune-layers-$(basename "$model" .gguf).csv}; mkdir -p "$(dirname "$csv")"
-[ -s "$work/original.kld" ] || "$peers/llama-perplexity" -m "$model" -f "$text" -t "$threads" --chunks "$chunks" --save-all-logits "$work/original.kld" > "$work/original.log" 2>&1
-figures() {
-  "$peers/llama-perplexity" -m "$1" -f "$text" -t "$threads" --kl-divergence --kl-divergence-base "$work/original.kld" 2>&1 |
-    awk '/Mean PPL\(Q\)-PPL\(base\)/ { ppl = $4 } /Mean PPL\(Q\)\/PPL\(base\)/ { ratio = $4 } /Mean +KLD:/ { kl = $3 } END { if (kl == "") exit 1; printf "%s,%s,%s", kl, ppl, ratio }'
-}
+source bench/judge.sh
+keep_original "$model"
 { echo "# command: $0 $(basename "$model") $(basename "$text") \"$numbers\"; commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown); $("$ech0" --version | tr '\n' ' ')"
   echo "# machine: $(lscpu 2> /dev/null | sed -n 's/^Model name: *//p'); text sha256: $(sha256sum "$text" | cut -c1-64); $chunks chunks of 512; calibration ${TOKENS:-12288} tokens; $threads threads"
   echo "layers,repair,layers_kept,kl,perplexity_more,perplexity_ratio"; } | tee "$csv"
@@ -26,6 +23,7 @@ for n in $numbers; do
   for repair in off bias full; do
     "$ech0" prune "$model" --layers "$n" --repair "$repair" -o "$work/pruned.gguf" --threads "$threads" --tokens "${TOKENS:-12288}" --keep-work --json > "$work/$n-$repair.json" 2> "$work/log" || { tail -3 "$work/log" >&2; exit 1; }
     kept=$(awk '/"layer":/ { gsub(/[^0-9]/, "", $2); printf "%s%s", sep, $2; sep = " " }' "$work/$n-$repair.json")
-    echo "$n,$repair,$kept,$(figures "$work/pruned.gguf")" | tee -a "$csv"
+    read -r kl ppl ratio <<< "$(judged "$work/pruned.gguf")"
+    echo "$n,$repair,$kept,$kl,$ppl,$ratio" | tee -a "$csv"
   done
 done

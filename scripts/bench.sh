@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_dir="${1:?usage: scripts/bench.sh FOLDER}"
+scripts/setup.sh bench
 models="$(scripts/test_models.sh)"
 make_scratch
 if [ -z "${TEXT:-}" ]; then
@@ -32,3 +33,13 @@ for model in smollm2-768-qwen2 smollm2-135m-f16; do
 done
 MAKE_RANDOM_MODEL="$build_dir/bench/make_random_model" bench/compress_memory.sh mistral:7b F16 3GiB "2 4 8" -- --type Q3_K
 MAKE_RANDOM_MODEL="$build_dir/bench/make_random_model" bench/compress_memory.sh qwen2.5:32b Q4_K 8GiB "2" -- --type Q3_K
+
+# KV caches: packed without loss beside zstd, with loss beside the engine's own types and a codec as published, over
+# documents that begin at these bytes of the longest text; and sessions restored beside read again.
+text="$(ls -S "${texts[@]}" | head -1)"
+size="$(wc -c < "$text")"
+documents=()
+for part in 1 2 3 4 5 6 7 8; do documents+=("$text@$((size * part / 10))"); done
+export MAKE_KV_STATE="$build_dir/bench/make_kv_state" BUILD="$build_dir"
+bench/kv_lossless.sh "$text" "1024 4096" "$models"/smollm2-768-qwen2.gguf "$models"/smollm2-135m-f16.gguf
+for model in smollm2-768-qwen2 smollm2-135m-f16; do bench/kv_lossy.sh "$models/$model.gguf" "1024 4096" "${documents[@]}"; done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that building ech0 needs, and only those that are missing.
 #
-#   scripts/setup.sh [GROUP...]      groups: build (the default), test, voice, format, fuzz, tidy, lint, web
+#   scripts/setup.sh [GROUP...]      groups: build (the default), test, voice, bench, format, fuzz, tidy, lint, web
 #
 # Debian and Ubuntu: apt-get, with sudo if need be. macOS: brew. Prints what it installs before it does.
 # ECH0_NO_INSTALL=1: install nothing; say what is missing and stop.
@@ -31,6 +31,7 @@ build    header:zlib.h                        zlib1g-dev           -
 build    header:minizip/unzip.h               libminizip-dev       minizip
 test     header:doctest/doctest.h             doctest-dev          doctest
 test     command:patch                        patch                -
+bench    command:zstd                         zstd                 zstd
 voice    header:portaudio.h                   portaudio19-dev      portaudio
 voice    command:espeak-ng                    espeak-ng            espeak-ng
 fuzz     command:clang++                      clang                llvm

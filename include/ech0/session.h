@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "ech0/model.h"
+
+struct ggml_tensor;
 
 namespace ech0 {
 
@@ -27,6 +30,9 @@ struct SessionOptions {
     std::string type_k = "f16";  ///< ggml type names of the KV cache
     std::string type_v = "f16";
     std::vector<RemoteShare> remote = {};  ///< the last layers, in this order; the first ones stay here
+    /// Sees values of the graph as they are computed (ggml_backend_sched_eval_callback): asked whether it wants a
+    /// tensor, then given it, and says whether to go on. Empty: nobody.
+    std::function<bool(ggml_tensor* tensor, bool ask)> on_eval = {};
 };
 
 struct ChatMessage {
@@ -39,13 +45,18 @@ class Session {
 public:
     /// @throws EngineError with the engine's last words if it refuses the file; UsageError for bad options
     Session(const Model& model, const SessionOptions& options);
+    /// Another context on the weights of a session, which are loaded once and shared (options.mapped and remote are of
+    /// the first one). @throws as above
+    Session(const Session& weights, const SessionOptions& options);
     ~Session();
     Session(Session&&) noexcept;
     Session& operator=(Session&&) noexcept;
 
     int64_t n_vocab() const;
     int64_t n_ctx() const;
-    int64_t n_past() const;            ///< tokens in the context now
+    int64_t n_ctx_train() const;       ///< positions that the model has seen in training
+    int64_t n_past() const;            ///< tokens read, the next one's position
+    int64_t n_cells() const;           ///< of these, what the context holds; n_ctx is the limit. See forget
     bool has_window() const;           ///< layers let go of old tokens: part of the context can't be had back
     bool adds_bos() const;             ///< the tokenizer puts a BOS before text
     int32_t bos() const;               ///< -1 if there is none
@@ -65,12 +76,15 @@ public:
     /// @throws UsageError if a token is outside the vocabulary or the context would overflow; Interrupted
     std::span<const float> decode(std::span<const int32_t> tokens, int64_t first_logit);
 
-    /// Forget all tokens from position n_past on; 0 = all.
+    /// Forget all tokens from position n_past on, and before it those that `forget` left a gap before; 0 = all.
     /// @throws EngineError if a sliding window has let go of what would be needed again: truncate(0) then, and start
     /// over
     void truncate(int64_t n_past);
+    /// Forget the tokens at positions begin to end - 1. Others stay where they are, and have read them.
+    /// @throws EngineError if this model's memory can't
+    void forget(int64_t begin, int64_t end);
     /// Forget `n_discard` tokens after the first `n_keep` and move the rest down (context shift).
-    /// @return false if this model's memory can't be shifted
+    /// @return false if this model's memory can't be shifted, or has forgotten tokens
     bool shift(int64_t n_keep, int64_t n_discard);
 
     /// The cache of the context, as the engine writes a sequence's (llama_state_seq_get_data).

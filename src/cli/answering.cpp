@@ -10,6 +10,9 @@
 #include "base/text.h"
 #include "cli/progress.h"
 #include "ech0/units.h"
+#include "kv/eviction.h"
+#include "kv/kept_forgetting.h"
+#include "kv/kept_profile.h"
 
 namespace ech0 {
 namespace {
@@ -26,6 +29,18 @@ std::string for_terminal(std::string_view text) {
     return safe;
 }
 
+/// As was measured for such a context.
+ForgetTokens forgetting(const Model& model, const SessionOptions& session, int64_t n_keep) {
+    ProgressLine progress;
+    KeepOptions options = measured_keeping(model, session.n_ctx, n_keep, progress.callback());
+    options.n_threads = session.n_threads;
+    KvProfileOptions profile_options;
+    profile_options.n_threads = session.n_threads;
+    const auto profile =
+        std::make_shared<const KvProfile>(kv_profile_of(model, profile_options, false, progress.callback()).profile);
+    return [profile, options](Session& full) { keep_in_cache(full, *profile, options); };
+}
+
 }  // namespace
 
 Answering::Answering(const std::string& name, const RunOptions& options, const Config& config,
@@ -39,8 +54,11 @@ Answering::Answering(const std::string& name, const RunOptions& options, const C
                          format_memory(run.plan.memory.total_bytes()), format_memory(run.plan.budget_bytes),
                          shell_word(model.asked)));
     session_options = ech0::session_options(run, options.wish.n_threads);
+    ForgetTokens forget;
+    if (options.n_keep > 0) forget = forgetting(model, session_options, options.n_keep);
     session = std::make_unique<Session>(model, session_options);
     conversation = std::make_unique<Conversation>(*session, conversation_options);
+    conversation->set_forget(std::move(forget));
     check_interrupt();
     if (session->n_ctx() > model.n_ctx_train)
         warn(fmt::format("a context of {} tokens; the model was trained on {} and may lose the thread",

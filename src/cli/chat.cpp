@@ -169,6 +169,7 @@ void add_chat(CommandLine& line) {
         "\"colour\"]}'\n"
         "  ech0 chat model.gguf --resume talk.ekv               go on where '/save talk.ekv' was\n"
         "  ech0 chat model.gguf --session-dir ~/sessions -p …   long prompts that begin alike are read once\n"
+        "  ech0 chat model.gguf --ctx 2048 --kv-keep 1536       a talk longer than its context (see 'ech0 kv keep')\n"
         "  ech0 chat model.gguf --rpc 192.168.1.7:50052         what doesn't fit here is held there",
         [arguments] { return chat(*arguments); });
     ConversationOptions& conversation = arguments->conversation;
@@ -198,8 +199,17 @@ void add_chat(CommandLine& line) {
         ->type_name("N")
         ->capture_default_str();
     add_run_options(command, arguments->run);
-    command->add_flag("--context-shift", conversation.context_shift,
-                      "at the end of the context forget the oldest turns instead of stopping");
+    CLI::Option* const shift =
+        command->add_flag("--context-shift", conversation.context_shift,
+                          "at the end of the context forget the oldest turns instead of stopping");
+    command
+        ->add_option(
+            "--kv-keep", arguments->run.n_keep,
+            "at the end of the context forget all but N tokens: the first, the last, and those that matter most; "
+            "refused unless 'ech0 kv keep' measured that this model bears it")
+        ->type_name("N")
+        ->check(CLI::Range(int64_t{16}, int64_t{1} << 24))
+        ->excludes(shift);
     command->add_flag("--raw,--no-template", conversation.raw, "no chat template: the model goes on with the text");
     command->add_option("--thoughts", arguments->thoughts, "of a reasoning model: folded, shown or hidden")
         ->type_name("HOW")

@@ -59,7 +59,7 @@ std::string stats_text(const Answering& answering, const Totals& totals) {
         "  answers   {}, {} tokens, {:.1f} tokens/s\n"
         "  read      {} tokens, {:.1f} tokens/s\n"
         "  seed      {}",
-        format_count(conversation.session().n_past()), format_count(conversation.session().n_ctx()),
+        format_count(conversation.session().n_cells()), format_count(conversation.session().n_ctx()),
         format_count(totals.n_forgotten), answering.run.plan.kv_type, format_count(totals.n_answers),
         format_count(totals.n_tokens), Totals::rate(totals.n_tokens, totals.answer_s), format_count(totals.n_read),
         Totals::rate(totals.n_read, totals.prompt_s), conversation.seed());

@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "cli/terminal_look.h"
 #include "kv/keep.h"
+#include "kv/kept_forgetting.h"
 #include "kv/kept_profile.h"
 #include "report/kv_keep.h"
 #include "verify/evaluation_text.h"
@@ -33,6 +34,7 @@ int kv_keep(const Arguments& arguments) {
     const KeptProfile kept = kv_profile_of(model, profile_options, false, progress.callback());
     const KeepReport report = measure_keeping(model, kept.profile, load_evaluation_text(arguments.text).content,
                                               options, progress.callback());
+    keep(report, model);
     print(arguments.json ? json_text(kv_keep_json(report)) : kv_keep_text(report, terminal_look()));
     return std::any_of(report.results.begin(), report.results.end(), [](const KeepResult& r) { return r.holds; })
                ? exit_yes
@@ -59,6 +61,14 @@ void add_kv_keep(CommandLine& line, CLI::App* kv) {
         ->delimiter(',');
     command->add_option("--text", arguments->text, "text file to judge by (default: ech0's own)")->type_name("FILE");
     command->add_option("--texts", options.n_texts, "stretches of the text, at most")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    command->add_option("--rounds", options.n_rounds, "times --ctx are read through such a context before judging")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    command->add_option("--trials", options.n_trials, "contexts with five facts each to ask for")
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(1, 1000));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -109,7 +110,36 @@ void prepare_loss(const Arguments& arguments, const Model& model, std::span<cons
     tools.wish.measure = [&](std::span<const uint8_t> state) { return tools.continuation->compare(state); };
 }
 
-Ekv pack(const Arguments& arguments, std::span<const uint8_t> bytes, const std::string& out) {
+/// A state to pack, and what an .ekv that held it said of it.
+struct Input {
+    std::string unpacked;
+    std::span<const uint8_t> bytes;
+    std::string conversation, model_name, model_sha256;
+};
+
+Input input_of(const Arguments& arguments, std::span<const uint8_t> file) {
+    Input input;
+    input.bytes = file;
+    if (!arguments.raw.empty() || !is_ekv(file)) return input;
+    const std::string name = printable(arguments.file);
+    const Ekv ekv = read_ekv(file, name);
+    if (ekv.content != EkvContent::state)
+        throw UsageError(fmt::format("{}: rows of numbers, packed already; wanted a state of llama.cpp", name));
+    if (ekv.loss)
+        throw UsageError(fmt::format("{}: packed with loss already; to pack it once more would lose more", name));
+    KvUnpackOptions options;
+    options.n_threads = arguments.n_threads;
+    unpack(file, ekv, name, options,
+           [&](std::span<const uint8_t> piece) { input.unpacked.append(piece.begin(), piece.end()); });
+    input.bytes = bytes_of(input.unpacked);
+    input.conversation = ekv.conversation;
+    input.model_name = ekv.model_name;
+    input.model_sha256 = ekv.model_sha256;
+    return input;
+}
+
+Ekv pack(const Arguments& arguments, const Input& input, const std::string& out) {
+    const std::span<const uint8_t> bytes = input.bytes;
     const Unchanged unchanged(arguments.file);
     ProgressLine progress;
     KvPackOptions options;
@@ -117,6 +147,9 @@ Ekv pack(const Arguments& arguments, std::span<const uint8_t> bytes, const std::
     options.check = !arguments.no_check;
     options.n_threads = arguments.n_threads;
     options.progress = progress.callback();
+    options.conversation = input.conversation;
+    options.model_name = input.model_name;
+    options.model_sha256 = input.model_sha256;
     if (!arguments.raw.empty()) {
         const auto [type, n_columns] = raw_form(arguments.raw);
         return pack_plain_rows(bytes, type, n_columns, out, options);
@@ -127,6 +160,9 @@ Ekv pack(const Arguments& arguments, std::span<const uint8_t> bytes, const std::
         check_kv_state(read_kv_state(bytes, arguments.file), model, arguments.file);
         options.model_name = model.name.empty() ? model.files.front().filename().string() : model.name;
         options.model_sha256 = cached_sha256_of_file(model.files.front(), options.progress);
+        if (!input.model_sha256.empty() && input.model_sha256 != options.model_sha256)
+            throw UsageError(fmt::format("{}: of {}, not of {}", printable(arguments.file), printable(input.model_name),
+                                         printable(options.model_name)));
         if (arguments.lossy()) {
             prepare_loss(arguments, model, bytes, options.progress, tools);
             options.loss = &tools.wish;
@@ -140,8 +176,9 @@ int kv_pack(const Arguments& arguments) {
     const auto begin = std::chrono::steady_clock::now();
     const MappedFile file(arguments.file);
     KvConversion done{arguments.file, output_of(arguments), {}};
-    done.ekv = pack(arguments, file.bytes(), done.output);
-    if (arguments.raw.empty()) done.n_tokens = read_kv_state(file.bytes(), arguments.file).n_cells();
+    const Input input = input_of(arguments, file.bytes());
+    done.ekv = pack(arguments, input, done.output);
+    if (arguments.raw.empty()) done.n_tokens = read_kv_state(input.bytes, arguments.file).n_cells();
     done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     print(arguments.json ? json_text(kv_pack_json(done)) : kv_pack_text(done));
     return exit_yes;
@@ -151,13 +188,15 @@ int kv_pack(const Arguments& arguments) {
 
 void add_kv_pack(CommandLine& line, CLI::App* kv) {
     const auto arguments = std::make_shared<Arguments>();
-    CLI::App* const command =
-        add_command(line, kv, "pack", "a state of llama.cpp (session, sequence, slot) as a small .ekv",
-                    "  ech0 kv pack session.bin                                    without loss, to session.bin.ekv\n"
-                    "  ech0 kv pack slot.bin --model model.gguf --kl 0.01          as small as that divergence allows\n"
-                    "  ech0 kv pack slot.bin --model model.gguf --ratio 8          an eighth, and what that costs",
-                    [arguments] { return kv_pack(*arguments); });
-    command->add_option("STATE", arguments->file, "what llama.cpp saved")->required();
+    CLI::App* const command = add_command(
+        line, kv, "pack", "a state of llama.cpp (session, sequence, slot), or a talk of chat's, as a small .ekv",
+        "  ech0 kv pack session.bin                                    without loss, to session.bin.ekv\n"
+        "  ech0 kv pack talk.ekv -o small.ekv                          a talk that chat's /save wrote, a fifth "
+        "smaller\n"
+        "  ech0 kv pack slot.bin --model model.gguf --kl 0.01          as small as that divergence allows\n"
+        "  ech0 kv pack slot.bin --model model.gguf --ratio 8          an eighth, and what that costs",
+        [arguments] { return kv_pack(*arguments); });
+    command->add_option("STATE", arguments->file, "what llama.cpp or chat saved")->required();
     command->add_option("-o,--output", arguments->out, "file to write (default: STATE.ekv)")->type_name("FILE");
     command->add_option("--model", arguments->model, "the model it is of: checked, noted, and needed for a loss")
         ->type_name("MODEL");

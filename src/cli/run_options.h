@@ -16,6 +16,7 @@ struct RunOptions {
     int64_t memory_bytes = 0;          ///< what the model may take here; 0 = what is free
     std::vector<std::string> workers;  ///< --rpc
     std::vector<int64_t> layers;       ///< --split; empty = planned
+    int64_t n_keep = 0;                ///< chat's --kv-keep; 0 = nothing is forgotten
 };
 
 void add_run_options(CLI::App* command, RunOptions& options);

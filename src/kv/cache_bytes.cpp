@@ -14,7 +14,6 @@
 #include "machine/budget.h"
 #include "runtime/cpu_work.h"
 #include "runtime/engine.h"
-#include "runtime/side_context.h"
 #include "verify/speed.h"
 
 namespace ech0 {
@@ -65,7 +64,7 @@ ContextBytes measure_context_bytes(const Model& model, int64_t n_ctx, const Cach
     bytes.books_bytes = probe.books_bytes(options);
     const std::vector<int32_t> tokens = some_tokens(n_ctx, weights.n_vocab());
     const int64_t before = private_memory_bytes();
-    SideContext context(weights, model, options);
+    Session context(weights, options);
     const int64_t made = private_memory_bytes();
     context.decode(tokens, n_ctx - 1);
     bytes.kv_bytes = made - before - bytes.books_bytes;

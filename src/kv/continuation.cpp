@@ -32,26 +32,29 @@ int32_t new_line(const Session& session) {
 
 }  // namespace
 
-Continuation::Continuation(Session& session, const KvState& state, std::span<const uint8_t> bytes,
+Continuation::Continuation(const Session& weights, const KvState& state, std::span<const uint8_t> bytes,
                            std::string_view name, int n_threads)
     : state_(state),
       name_(name),
       n_threads_(n_threads),
       again_(static_cast<int64_t>(state.tokens.size()) == state.n_cells()),
-      first_(again_ ? state.tokens.back() : new_line(session)),
-      replay_(session, state.n_cells() + n_path, type_of(state, name), n_threads) {
+      first_(again_ ? state.tokens.back() : new_line(weights)),
+      context_(weights, {.n_ctx = state.n_cells() + n_path,
+                         .n_threads = n_threads,
+                         .type_k = type_of(state, name),
+                         .type_v = type_of(state, name)}) {
     restore(bytes);
     write_path();
     restore(bytes);
-    const std::span<const float> logits = replay_.read_on(std::span(path_).first(n_path));
+    const std::span<const float> logits = context_.decode(std::span(path_).first(n_path), 0);
     logits_.assign(logits.begin(), logits.end());
     restore(bytes);
     greedy_ = favourites();
 }
 
 void Continuation::restore(std::span<const uint8_t> bytes) {
-    replay_.restore(bytes_of(as_buffer(state_, bytes, name_)));
-    if (again_) replay_.forget_from(state_.n_cells() - 1);
+    context_.restore(bytes_of(as_buffer(state_, bytes, name_)));
+    if (again_) context_.truncate(state_.n_cells() - 1);
 }
 
 void Continuation::write_path() {
@@ -61,23 +64,23 @@ void Continuation::write_path() {
     options.top_p = 1;
     options.min_p = 0;
     options.seed = seed;
-    Sampler sampler(options, replay_.n_vocab());
+    Sampler sampler(options, context_.n_vocab());
     path_ = {first_};
     while (static_cast<int64_t>(path_.size()) <= n_path)
-        path_.push_back(sampler.sample(replay_.read_on(std::span(&path_.back(), 1))));
+        path_.push_back(sampler.sample(context_.decode(std::span(&path_.back(), 1), 0)));
 }
 
 std::vector<int32_t> Continuation::favourites() {
     std::vector<int32_t> out;
     for (int32_t token = first_; static_cast<int64_t>(out.size()) < n_greedy; out.push_back(token))
-        token = top1(replay_.read_on(std::span(&token, 1)));
+        token = top1(context_.decode(std::span(&token, 1), 0));
     return out;
 }
 
 KvDivergence Continuation::compare(std::span<const uint8_t> bytes) {
     KvDivergence found;
     restore(bytes);
-    const std::span<const float> logits = replay_.read_on(std::span(path_).first(n_path));
+    const std::span<const float> logits = context_.decode(std::span(path_).first(n_path), 0);
     for (const Score& score : ech0::compare(logits_, logits, std::span(path_).subspan(1), n_threads_)) {
         found.kl_divergence += score.kl_divergence / n_path;
         found.n_same_top1 += score.same_top1 ? 1 : 0;

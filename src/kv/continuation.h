@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "ech0/progress.h"
+#include "ech0/session.h"
 #include "kv/pack.h"
-#include "kv/replay.h"
 #include "kv/state.h"
 
 namespace ech0 {
@@ -19,10 +19,10 @@ namespace ech0 {
 class Continuation {
 public:
     /// Run the model on from the original cache.
-    /// @param session  whose model the cache is of; must outlive this
+    /// @param weights  whose model the cache is of
     /// @param state  must outlive this too; @param bytes  all of it
     /// @throws UsageError if it has several sequences, or K and V of different types
-    Continuation(Session& session, const KvState& state, std::span<const uint8_t> bytes, std::string_view name,
+    Continuation(const Session& weights, const KvState& state, std::span<const uint8_t> bytes, std::string_view name,
                  int n_threads);
 
     /// The same from other numbers in the same state.
@@ -38,7 +38,7 @@ private:
     int n_threads_;
     bool again_;         ///< the last token is read once more
     int32_t first_ = 0;  ///< what is read first
-    Replay replay_;
+    Session context_;
     std::vector<int32_t> path_, greedy_;  ///< path_ begins with first_
     std::vector<float> logits_;           ///< of path_, [n, n_vocab]
 };

@@ -13,7 +13,6 @@
 #include "kv/lossy.h"
 #include "kv/values.h"
 #include "runtime/engine.h"
-#include "runtime/session_impl.h"
 
 namespace ech0 {
 namespace {
@@ -74,31 +73,29 @@ std::vector<int64_t> tokens_to_keep(int64_t n_tokens, const std::vector<float>& 
 }
 
 int64_t keep_in_cache(Session& session, const KvProfile& profile, const KeepOptions& options) {
-    llama_context* const context = session.impl().ctx.get();
     const std::string cache = session.state();
     const std::span<const uint8_t> bytes = bytes_of(cache);
     const KvState state = read_kv_state(bytes, "the cache");
     check_lossy(state, profile, "the cache");
-    const std::vector<int32_t> pos = positions_of(state);
-    const auto n = static_cast<int64_t>(pos.size());
     const int n_threads = options.n_threads > 0 ? options.n_threads : default_threads();
-    const std::vector<int64_t> kept = tokens_to_keep(
-        n,
-        options.policy == KeepPolicy::recent ? std::vector<float>{} : expected_scores(state, bytes, profile, n_threads),
-        options);
-    size_t next = 0;
-    for (int64_t i = 0; i < n;) {
-        if (next < kept.size() && kept[next] == i) {
-            next++, i++;
-            continue;
-        }
-        const int64_t end = next < kept.size() ? kept[next] : n;
-        if (!llama_memory_seq_rm(llama_get_memory(context), 0, pos[static_cast<size_t>(i)],
-                                 pos[static_cast<size_t>(end - 1)] + 1))
-            throw engine_error(fmt::format("forget tokens {} to {}", i, end - 1));
-        i = end;
+    const std::vector<int32_t> pos = positions_of(state);
+    // Cells are used again once their tokens are forgotten, so they need not stand in the order of the text.
+    std::vector<size_t> order(pos.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return pos[a] < pos[b]; });
+    std::vector<float> scores;
+    if (options.policy == KeepPolicy::expected) {
+        const std::vector<float> by_cell = expected_scores(state, bytes, profile, n_threads);
+        for (const size_t cell : order) scores.push_back(by_cell[cell]);
     }
-    return static_cast<int64_t>(kept.size());
+    const std::vector<int64_t> kept = tokens_to_keep(std::ssize(pos), scores, options);
+    int64_t behind = 0;
+    for (const int64_t i : kept) {
+        const int64_t at = pos[order[static_cast<size_t>(i)]];
+        if (at > behind) session.forget(behind, at);
+        behind = at + 1;
+    }
+    return std::ssize(kept);
 }
 
 }  // namespace ech0

@@ -29,7 +29,7 @@ struct KeepOptions {
 /// @throws UsageError if n_keep has no room for the sinks and as many more
 std::vector<int64_t> tokens_to_keep(int64_t n_tokens, const std::vector<float>& scores, const KeepOptions& options);
 
-/// Take the others out of the session's cache (llama_memory_seq_rm). Positions stay as they are, so the session can go
+/// Take the others out of the session's cache (Session::forget). Positions stay as they are, so the session can go
 /// on as if nothing had happened; it only does not see those tokens any more.
 /// @return tokens that are left
 /// @throws UsageError for caches that have no profile (lossy.h) or options as above; EngineError if the engine refuses

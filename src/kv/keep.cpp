@@ -22,12 +22,13 @@ constexpr double most_kl = 0.05, most_lost = 0.1;
 
 using Tokens = std::vector<int32_t>;
 
-std::vector<Tokens> stretches(const Session& session, const std::string& text, const KeepMeasureOptions& options) {
+std::vector<Tokens> stretches(const Session& session, const std::string& text, int64_t n_read,
+                              const KeepMeasureOptions& options) {
     const Tokens all = session.tokenize(text, false, false);
-    const int64_t need = options.n_ctx + options.n_next + 1, n = static_cast<int64_t>(all.size());
+    const int64_t need = n_read + options.n_next + 1, n = static_cast<int64_t>(all.size());
     if (n < need)
-        throw UsageError(
-            fmt::format("the text has {} tokens, {} are needed: a longer --text, or a smaller --ctx", n, need));
+        throw UsageError(fmt::format(
+            "the text has {} tokens, {} are needed: a longer --text, or a smaller --ctx or --rounds", n, need));
     const int64_t n_texts = std::min(options.n_texts, n / need);
     std::vector<Tokens> out;
     for (int64_t i = 0; i < n_texts; i++) {
@@ -43,30 +44,40 @@ struct Stretch {
     std::span<const int32_t> before, next, came;
 };
 
-Stretch parts_of(const Tokens& tokens, const KeepMeasureOptions& options) {
+Stretch parts_of(const Tokens& tokens, int64_t n_read) {
     const std::span<const int32_t> all = tokens;
-    const auto n = static_cast<size_t>(options.n_ctx), m = static_cast<size_t>(options.n_next);
+    const auto n = static_cast<size_t>(n_read), m = tokens.size() - n - 1;
     return {all.first(n), all.subspan(n, m), all.subspan(n + 1, m)};
+}
+
+/// Read through a context of n_ctx tokens, which has room for more here.
+void read_forgetting(Session& session, std::span<const int32_t> tokens, int64_t n_ctx,
+                     const std::function<void()>& forget) {
+    session.truncate(0);
+    while (!tokens.empty()) {
+        const size_t n = std::min(tokens.size(), static_cast<size_t>(n_ctx - session.n_cells()));
+        session.decode(tokens.first(n), static_cast<int64_t>(n));
+        tokens = tokens.subspan(n);
+        forget();
+    }
 }
 
 void score_reading(Session& session, const KvProfile& profile, const std::vector<Tokens>& texts,
                    const KeepMeasureOptions& options, const Progress& progress, std::vector<KeepResult>& results) {
     std::vector<std::vector<float>> kl(results.size()), same(results.size());
     for (size_t t = 0; t < texts.size(); t++) {
-        const Stretch stretch = parts_of(texts[t], options);
-        const auto read = [&] {
-            session.truncate(0);
-            session.decode(stretch.before, static_cast<int64_t>(stretch.before.size()));
-        };
-        read();
+        const Stretch stretch = parts_of(texts[t], std::ssize(texts[t]) - options.n_next - 1);
+        session.truncate(0);
+        session.decode(stretch.before, std::ssize(stretch.before));
         const std::span<const float> logits = session.decode(stretch.next, 0);
         const std::vector<float> whole(logits.begin(), logits.end());
         for (size_t r = 0; r < results.size(); r++) {
             if (progress)
                 progress("kv keep: read on", static_cast<int64_t>(t * results.size() + r),
                          static_cast<int64_t>(texts.size() * results.size()));
-            read();
-            keep_in_cache(session, profile, {results[r].n_keep, results[r].policy, options.n_threads});
+            read_forgetting(session, stretch.before, options.n_ctx, [&] {
+                keep_in_cache(session, profile, {results[r].n_keep, results[r].policy, options.n_threads});
+            });
             for (const Score& score : compare(whole, session.decode(stretch.next, 0), stretch.came, 1)) {
                 kl[r].push_back(static_cast<float>(score.kl_divergence));
                 same[r].push_back(score.same_top1 ? 1 : 0);
@@ -106,18 +117,21 @@ KeepReport measure_keeping(const Model& model, const KvProfile& profile, const s
     KeepReport report;
     report.model = model.asked;
     report.text_sha256 = sha256(text);
+    report.engine = engine_description();
     report.n_ctx = options.n_ctx;
+    report.n_read = options.n_ctx * std::clamp<int64_t>((model.n_ctx_train - options.n_next) / options.n_ctx, 1,
+                                                        std::max<int64_t>(1, options.n_rounds));
     report.n_next = options.n_next;
     report.most_kl = most_kl;
     report.most_lost = most_lost;
     SessionOptions session_options;
-    session_options.n_ctx = options.n_ctx + options.n_next + 64;
+    session_options.n_ctx = report.n_read + options.n_next + 64;
     session_options.n_threads = options.n_threads;
     Session session(model, session_options);
     for (const int64_t n : options.n_keep)
         for (const KeepPolicy policy : {KeepPolicy::recent, KeepPolicy::expected})
             report.results.push_back({.policy = policy, .n_keep = n});
-    const std::vector<Tokens> texts = stretches(session, text, options);
+    const std::vector<Tokens> texts = stretches(session, text, report.n_read, options);
     report.n_texts = static_cast<int64_t>(texts.size());
     score_reading(session, profile, texts, options, progress, report.results);
     const Found whole = find_facts(session, text, options, {});

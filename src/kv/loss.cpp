@@ -5,7 +5,6 @@
 #include "base/interrupt.h"
 #include "ech0/error.h"
 #include "runtime/divergence.h"
-#include "runtime/side_context.h"
 #include "verify/interval.h"
 
 namespace ech0 {
@@ -19,14 +18,13 @@ struct Samples {
     std::vector<std::vector<float>> kl, same_top1;  // [n_depths][n_texts * n_scored]
 };
 
-Stretches read_with(const Session& weights, const Model& model, const CacheTypes& types,
-                    const std::vector<int32_t>& text, const KvLossOptions& options) {
-    SideContext session(weights, model,
-                        {.n_ctx = options.depths.back(),
-                         .n_outputs = options.n_scored,
-                         .n_threads = options.n_threads,
-                         .type_k = types.k,
-                         .type_v = types.v});
+Stretches read_with(const Session& weights, const CacheTypes& types, const std::vector<int32_t>& text,
+                    const KvLossOptions& options) {
+    Session session(weights, {.n_ctx = options.depths.back(),
+                              .n_outputs = options.n_scored,
+                              .n_threads = options.n_threads,
+                              .type_k = types.k,
+                              .type_v = types.v});
     Stretches result;
     int64_t at = 0;
     const auto read = [&](int64_t end, bool wanted) {
@@ -81,9 +79,8 @@ void check(const KvLossOptions& options) {
     }
 }
 
-std::vector<KvLoss> measure_kv_losses(const Session& weights, const Model& model, const Chunks& texts,
-                                      std::span<const CacheTypes> types, const KvLossOptions& options,
-                                      const Progress& progress) {
+std::vector<KvLoss> measure_kv_losses(const Session& weights, const Chunks& texts, std::span<const CacheTypes> types,
+                                      const KvLossOptions& options, const Progress& progress) {
     check(options);
     const size_t n_depths = options.depths.size();
     std::vector<Samples> samples(
@@ -99,10 +96,10 @@ std::vector<KvLoss> measure_kv_losses(const Session& weights, const Model& model
             throw UsageError(fmt::format("a text of {} tokens, wanted {} for the deepest place", text.size(),
                                          options.depths.back()));
         step();
-        const Stretches plain = read_with(weights, model, {}, text, options);
+        const Stretches plain = read_with(weights, {}, text, options);
         for (size_t t = 0; t < types.size(); t++) {
             step();
-            add_samples(samples[t], plain, read_with(weights, model, types[t], text, options), text, options);
+            add_samples(samples[t], plain, read_with(weights, types[t], text, options), text, options);
         }
     }
     std::vector<KvLoss> losses;

@@ -37,8 +37,7 @@ void check(const KvLossOptions& options);
 /// @return in the order of `types`
 /// @throws UsageError as check, or if a text is too short; EngineError if the engine can't have such a cache, or the
 ///         model puts out no numbers with it; Interrupted
-std::vector<KvLoss> measure_kv_losses(const Session& weights, const Model& model, const Chunks& texts,
-                                      std::span<const CacheTypes> types, const KvLossOptions& options,
-                                      const Progress& progress = {});
+std::vector<KvLoss> measure_kv_losses(const Session& weights, const Chunks& texts, std::span<const CacheTypes> types,
+                                      const KvLossOptions& options, const Progress& progress = {});
 
 }  // namespace ech0

@@ -104,7 +104,7 @@ struct Measuring {
     const Progress& progress;
 
     void measure(KvPlan& plan, const std::vector<CacheTypes>& types) const {
-        for (const KvLoss& loss : measure_kv_losses(weights, model, texts, types, options, progress)) {
+        for (const KvLoss& loss : measure_kv_losses(weights, texts, types, options, progress)) {
             KvPair& pair = find_pair(plan, loss.types);
             pair.kl_by_depth = loss.kl_by_depth;
             pair.top1_by_depth.clear();

@@ -16,7 +16,7 @@
 #include "ech0/session.h"
 #include "kv/attention.h"
 #include "kv/layer_transform.h"
-#include "kv/replay.h"
+#include "kv/prefill.h"
 #include "kv/values.h"
 #include "runtime/divergence.h"
 #include "runtime/engine.h"
@@ -90,7 +90,7 @@ KvProfile empty_profile(const Model& model, const KvProfileOptions& options) {
     return profile;
 }
 
-std::vector<Piece> read_pieces(const Model& model, Replay& replay, const Chunks& chunks, const KvProfile& profile,
+std::vector<Piece> read_pieces(const Model& model, QueryReader& reader, const Chunks& chunks, const KvProfile& profile,
                                const Progress& progress) {
     std::vector<Piece> pieces;
     for (const std::vector<int32_t>& tokens : chunks) {
@@ -103,7 +103,7 @@ std::vector<Piece> read_pieces(const Model& model, Replay& replay, const Chunks&
         for (int64_t i = 0; i < n_sampled_queries; i++)
             piece.query_pos.push_back(static_cast<int32_t>(first + (n - first) * i / n_sampled_queries));
         piece.queries.resize(profile.layers.size());
-        piece.cache = replay.prefill(tokens, [&](int64_t l, int64_t at, const float* q, int64_t n_new) {
+        piece.cache = reader.prefill(tokens, [&](int64_t l, int64_t at, const float* q, int64_t n_new) {
             const int64_t row = profile.layers.at(static_cast<size_t>(l)).n_head * profile.d_k;
             for (const int32_t pos : piece.query_pos)
                 if (pos >= at && pos < at + n_new)
@@ -297,24 +297,24 @@ struct Probe {
     std::vector<float> logits;
 };
 
-std::vector<Probe> make_probes(const Model& model, Replay& replay, const Chunks& chunks, const KvProfile& profile,
+std::vector<Probe> make_probes(const Model& model, QueryReader& reader, const Chunks& chunks, const KvProfile& profile,
                                const KvProfileOptions& options) {
     std::vector<Probe> probes;
     for (const std::vector<int32_t>& chunk : spread_chunks(chunks, options.n_probe)) {
         Probe probe;
         const auto split = chunk.end() - options.n_probe_next;
         probe.next.assign(split, chunk.end());
-        probe.piece = read_pieces(model, replay, {std::vector<int32_t>(chunk.begin(), split)}, profile, {});
-        const std::span<const float> logits = replay.read_on(probe.next);
+        probe.piece = read_pieces(model, reader, {std::vector<int32_t>(chunk.begin(), split)}, profile, {});
+        const std::span<const float> logits = reader.session().decode(probe.next, 0);
         probe.logits.assign(logits.begin(), logits.end());
         probes.push_back(std::move(probe));
     }
     return probes;
 }
 
-double mean_kl(Replay& replay, std::span<const uint8_t> cache, const Probe& probe, int n_threads) {
-    replay.restore(cache);
-    const std::span<const float> logits = replay.read_on(probe.next);
+double mean_kl(Session& session, std::span<const uint8_t> cache, const Probe& probe, int n_threads) {
+    session.restore(cache);
+    const std::span<const float> logits = session.decode(probe.next, 0);
     double sum = 0;
     for (const Score& score : compare(probe.logits, logits, probe.next, n_threads)) sum += score.kl_divergence;
     return sum / static_cast<double>(probe.next.size());
@@ -370,7 +370,7 @@ double weighted_error(const KvProfile& one, bool is_value, const KvLayerValues& 
 }
 
 /// KL divergence per unit of weighted error in K (V) of one layer.
-double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, bool is_value, Replay& replay,
+double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, bool is_value, Session& session,
                     const std::vector<Probe>& probes, int n_threads) {
     double variance = 0, n = 0;
     for (const KvBlock& block : is_value ? one.layers.front().v : one.layers.front().k)
@@ -396,7 +396,7 @@ double measure_gain(const KvProfile& profile, const KvProfile& one, int64_t l, b
             std::string cache = piece.cache;
             const std::span<uint8_t> bytes(reinterpret_cast<uint8_t*>(cache.data()), cache.size());
             write_layer(piece.state, heads_of(profile), l, decoded, bytes);
-            kl += mean_kl(replay, bytes, probe, n_threads) / static_cast<double>(probes.size());
+            kl += mean_kl(session, bytes, probe, n_threads) / static_cast<double>(probes.size());
         }
         gain = std::max(kl, 1e-7) / std::max(error, 1e-30);
         // In the range where the divergence goes with the square of the error, and is no noise of the arithmetic.
@@ -604,9 +604,9 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
     profile.model_sha256 = cached_sha256_of_file(model.files.front(), progress);
     profile.text_sha256 = text.sha256;
     profile.n_tokens = static_cast<int64_t>(chunks.size()) * options.n_ctx;
-    Replay replay(session, options.n_ctx, "f16", n_threads);
-    const std::vector<Piece> pieces = read_pieces(model, replay, chunks, profile, progress);
-    const std::vector<Probe> probes = make_probes(model, replay, chunks, profile, options);
+    QueryReader reader(session, options.n_ctx, n_threads);
+    const std::vector<Piece> pieces = read_pieces(model, reader, chunks, profile, progress);
+    const std::vector<Probe> probes = make_probes(model, reader, chunks, profile, options);
 
     int64_t n_coefficients = 0;
     for (const KvLayerProfile& layer : profile.layers) n_coefficients += layer.n_head_kv * (profile.d_k + profile.d_v);
@@ -629,7 +629,7 @@ KvProfile calibrate_kv_profile(const Model& model, const CalibrationText& text, 
                              one.layers.front().n_head_kv));
         Step step{profile, l, metrics, {}, values, before, exponents, n_threads};
         for (const bool is_value : {false, true})
-            step.gain[is_value ? 1 : 0] = measure_gain(profile, one, l, is_value, replay, probes, n_threads);
+            step.gain[is_value ? 1 : 0] = measure_gain(profile, one, l, is_value, reader.session(), probes, n_threads);
         Decoded here = values;  // sinks stay as they are
         fit_blocks(step, here);
         fit_statistics(step, here);

@@ -69,6 +69,11 @@ Ekv save_snapshot(const Session& session, std::span<const int32_t> tokens, const
     if (tokens.empty())
         throw UsageError(
             fmt::format("{}: nothing was read yet, so there is no cache to save", printable(target.string(), 400)));
+    if (session.n_cells() < session.n_past())
+        throw UsageError(fmt::format(
+            "{}: {} of the {} tokens were forgotten (--kv-keep), so the cache is not theirs; a name that does "
+            "not end in .ekv saves the messages alone",
+            printable(target.string(), 400), session.n_past() - session.n_cells(), session.n_past()));
     KvPackOptions packing;
     packing.model_name = kind.model_name;
     packing.model_sha256 = kind.model_sha256;

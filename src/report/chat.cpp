@@ -60,6 +60,7 @@ Json chat_json(const Model& model, const Conversation& conversation, const Answe
             {"n_answer_tokens", answer.n_tokens},
             {"n_forgotten_tokens", answer.n_forgotten},
             {"n_past", conversation.session().n_past()},
+            {"n_cells", conversation.session().n_cells()},
             {"n_ctx", conversation.session().n_ctx()},
             {"restore_s", answer.restore_s},
             {"prompt_s", answer.prompt_s},
@@ -103,7 +104,7 @@ std::string answer_text(const Conversation& conversation, const Answer& answer) 
         fmt::format("{} tokens, {:.1f} tokens/s; prompt {} tokens ({} new), {:.1f} tokens/s; context {} of {}",
                     format_count(answer.n_tokens), answer.tokens_per_s(), format_count(answer.n_prompt),
                     format_count(answer.n_prompt - answer.n_reused), answer.prompt_tokens_per_s(),
-                    format_count(conversation.session().n_past()), format_count(n_ctx));
+                    format_count(conversation.session().n_cells()), format_count(n_ctx));
     if (answer.n_forgotten > 0) text += fmt::format("; {} tokens forgotten", format_count(answer.n_forgotten));
     return text + ending_text(answer.stop, n_ctx);
 }

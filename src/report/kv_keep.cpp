@@ -26,8 +26,9 @@ std::string verdict(const KeepReport& report) {
             "None of these holds {}: this model needs all of its {} tokens.\nSmaller caches: ech0 kv plan "
             "{} --ctx {}\n",
             bar, report.n_ctx, printable(shell_word(report.model), 4000), report.n_ctx);
-    return fmt::format("{} of {} tokens hold, chosen as '{}' {}.\n", best->n_keep, report.n_ctx,
-                       keep_policy_name(best->policy), bar);
+    return fmt::format("{} of {} tokens hold, chosen as '{}' {}.\nUse it: ech0 chat {} --ctx {} --kv-keep {}\n",
+                       best->n_keep, report.n_ctx, keep_policy_name(best->policy), bar,
+                       printable(shell_word(report.model), 4000), report.n_ctx, best->n_keep);
 }
 
 Json to_json(const Estimate& estimate) {
@@ -53,9 +54,9 @@ std::string kv_keep_text(const KeepReport& report, const Look& look) {
                    fmt::format("{:.4f}-{:.4f}", r.kl_divergence.low, r.kl_divergence.high),
                    fmt::format("{:.1f} %", 100 * r.top1_agreement.mean),
                    facts_found(r.n_preferred, r.n_hits, r.n_facts), r.holds ? "yes" : "no"});
-    return fmt::format("{} tokens of context, {} texts, {} tokens judged after each; {}\n\n{}\n{}", report.n_ctx,
-                       report.n_texts, report.n_next, format_duration(report.seconds), table.text(look),
-                       verdict(report));
+    return fmt::format("{} tokens of context, {} read through it, {} texts, {} tokens judged after each; {}\n\n{}\n{}",
+                       report.n_ctx, report.n_read, report.n_texts, report.n_next, format_duration(report.seconds),
+                       table.text(look), verdict(report));
 }
 
 Json kv_keep_json(const KeepReport& report) {
@@ -68,10 +69,20 @@ Json kv_keep_json(const KeepReport& report) {
                            {"n_hits", r.n_hits},
                            {"n_preferred", r.n_preferred},
                            {"holds", r.holds}});
-    return {{"schema", "ech0.kv.keep/1"}, {"model", report.model},         {"text_sha256", report.text_sha256},
-            {"n_ctx", report.n_ctx},      {"n_texts", report.n_texts},     {"n_next", report.n_next},
-            {"n_facts", report.n_facts},  {"n_hits", report.n_hits},       {"n_preferred", report.n_preferred},
-            {"most_kl", report.most_kl},  {"most_lost", report.most_lost}, {"results", results},
+    return {{"schema", "ech0.kv.keep/1"},
+            {"model", report.model},
+            {"text_sha256", report.text_sha256},
+            {"engine", report.engine},
+            {"n_ctx", report.n_ctx},
+            {"n_read", report.n_read},
+            {"n_texts", report.n_texts},
+            {"n_next", report.n_next},
+            {"n_facts", report.n_facts},
+            {"n_hits", report.n_hits},
+            {"n_preferred", report.n_preferred},
+            {"most_kl", report.most_kl},
+            {"most_lost", report.most_lost},
+            {"results", results},
             {"seconds", report.seconds}};
 }
 

@@ -6,7 +6,8 @@
 // (trimmed answers, removed thoughts) and with answers that the model spelled in other tokens than the tokenizer would.
 //
 // When the context is full and may be shifted, whole turns go, the oldest first, and what stood behind them moves down.
-// Only a single turn that fills the context alone is cut in half, as llama.cpp does.
+// Only a single turn that fills the context alone is cut in half, as llama.cpp does. Where somebody chooses tokens to
+// forget (set_forget), those leave gaps instead, and everything else stays where it is.
 
 #include "runtime/conversation.h"
 
@@ -151,6 +152,7 @@ Answer Conversation::ask(std::string_view message, const OnText& on_text, const 
         messages_ = before;
         throw;
     }
+    answer.n_forgotten += std::exchange(n_forgotten_, 0);
     const bool nothing_said = answer.stop == Stop::interrupted && answer.n_tokens == 0;
     if (nothing_said)
         messages_ = before;
@@ -176,8 +178,13 @@ std::vector<int32_t> Conversation::make_room(Answer& answer) {
     std::vector<int32_t> prompt = tokens_of(messages_, true);
     if (prompt.empty()) throw UsageError("the prompt is empty, and this model has no token to begin with");
     const size_t n_whole = prompt.size();
-    while (static_cast<int64_t>(prompt.size()) >= session_.n_ctx()) {  // one place is for the answer
+    while (static_cast<int64_t>(prompt.size()) >= most_tokens()) {  // one place is for the answer
         const bool has_history = messages_.size() > first_turn() + 1;
+        if (forget_)
+            throw UsageError(
+                fmt::format("the conversation with this message has {} tokens, the model was trained on "
+                            "{}: start over (/clear)",
+                            prompt.size(), session_.n_ctx_train()));
         if (has_history && !options_.context_shift) {
             throw UsageError(fmt::format(
                 "the conversation with this message has {} tokens, the context holds {}: start over (/clear), "
@@ -235,9 +242,16 @@ void Conversation::look_for_cache(const std::vector<int32_t>& prompt, Answer& an
 
 // Decode the rest of `wanted`, of which the context has a beginning. What an interrupt leaves behind is still true.
 std::span<const float> Conversation::read(const std::vector<int32_t>& wanted, int64_t first_logit) {
-    const std::span<const int32_t> rest = std::span(wanted).subspan(tokens_.size());
     const auto remember = [&] { tokens_.assign(wanted.begin(), wanted.begin() + session_.n_past()); };
     try {
+        std::span<const int32_t> rest = std::span(wanted).subspan(tokens_.size());
+        while (forget_ && session_.n_cells() + std::ssize(rest) > session_.n_ctx()) {
+            const int64_t n_fit = session_.n_ctx() - session_.n_cells();
+            session_.decode(rest.first(static_cast<size_t>(n_fit)), n_fit);
+            rest = rest.subspan(static_cast<size_t>(n_fit));
+            first_logit -= n_fit;
+            forget_some();
+        }
         const std::span<const float> logits = session_.decode(rest, first_logit);
         remember();
         return logits;
@@ -264,7 +278,7 @@ void Conversation::write_answer(std::span<const float> logits, Answer& answer, c
     int32_t token = -1;
     for (answer.stop = Stop::length; answer.n_tokens < most; answer.n_tokens++) {
         if (answer.n_tokens > 0) {
-            if (session_.n_past() == session_.n_ctx() && !make_space(answer)) {
+            if (is_full() && !make_space(answer)) {
                 answer.stop = Stop::context_full;
                 break;
             }
@@ -283,8 +297,30 @@ void Conversation::write_answer(std::span<const float> logits, Answer& answer, c
     tell(thoughts.finish());
 }
 
+int64_t Conversation::most_tokens() const {
+    return forget_ ? std::max(session_.n_ctx(), session_.n_ctx_train()) : session_.n_ctx();
+}
+
+bool Conversation::is_full() const {
+    return session_.n_cells() == session_.n_ctx() || session_.n_past() == most_tokens();
+}
+
+void Conversation::forget_some() {
+    const int64_t n_before = session_.n_cells(), n_past = session_.n_past();
+    forget_(session_);
+    if (session_.n_cells() >= n_before || session_.n_past() != n_past)
+        throw EngineError(
+            fmt::format("{} tokens in a context of {}, and none was forgotten", n_before, session_.n_ctx()));
+    n_forgotten_ += n_before - session_.n_cells();
+    n_exact_ = 0;
+}
+
 // The context is full in the middle of an answer.
 bool Conversation::make_space(Answer& answer) {
+    if (forget_ && session_.n_past() < most_tokens()) {
+        forget_some();
+        return true;
+    }
     if (!options_.context_shift) return false;
     if (!forget_oldest_turn()) return forget_half(answer);
     const size_t n_before = tokens_.size();
@@ -343,8 +379,8 @@ void Conversation::forget_from(size_t n_keep) {
         session_.truncate(static_cast<int64_t>(n_keep));
     } catch (const EngineError&) {  // a recurrent memory is one state: all or nothing
         session_.truncate(0);
-        n_keep = 0;
     }
+    n_keep = static_cast<size_t>(session_.n_past());  // fewer, if those before were forgotten
     tokens_.resize(n_keep);
     if (n_keep <= n_exact_) n_exact_ = SIZE_MAX;
 }

@@ -53,6 +53,9 @@ struct Answer {
 using FindCache = std::function<std::optional<std::vector<int32_t>>(Session& session, std::span<const int32_t> prompt,
                                                                     int64_t n_reused)>;
 
+/// Makes room in a full context: forgets tokens that matter least (Session::forget), not the last one.
+using ForgetTokens = std::function<void(Session& session)>;
+
 /// Messages to and fro, in the words of the model's own chat template. The context holds the tokens of what was said,
 /// and a new message costs the decoding of what is new only.
 class Conversation {
@@ -85,10 +88,13 @@ public:
                 double seconds = 0);
     /// Ask this for each prompt; empty: nobody.
     void set_find_cache(FindCache find_cache) { find_cache_ = std::move(find_cache); }
+    /// Ask this whenever the context is full; empty: nobody. A talk may then be longer than the context, up to what the
+    /// model was trained on.
+    void set_forget(ForgetTokens forget) { forget_ = std::move(forget); }
     /// Forget the last message of the user and what was answered. @return that message; nothing if there is none
     std::optional<std::string> take_back();
     const std::vector<ChatMessage>& messages() const { return messages_; }
-    const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what is in the context
+    const std::vector<int32_t>& tokens() const { return tokens_; }  ///< what the context has read, forgotten ones too
     /// Is the context what reading its tokens from the beginning would give? Not once a piece was cut out of it: what
     /// stood behind has read the piece.
     bool is_exact() const { return tokens_.size() <= n_exact_; }
@@ -105,6 +111,9 @@ private:
     std::span<const float> read(const std::vector<int32_t>& wanted, int64_t first_logit);
     void write_answer(std::span<const float> logits, Answer& answer, const OnText& on_text, const OnText& on_thought);
     bool make_space(Answer& answer);
+    void forget_some();
+    int64_t most_tokens() const;
+    bool is_full() const;
     bool forget_oldest_turn();
     bool forget_half(Answer& answer);
     void close_gap(const std::vector<int32_t>& wanted);
@@ -118,7 +127,9 @@ private:
     Sampler sampler_;
     std::vector<ChatMessage> messages_;
     FindCache find_cache_;
-    std::vector<int32_t> tokens_;  // in the context now: session_.n_past() of them
+    ForgetTokens forget_;
+    int64_t n_forgotten_ = 0;      // by it, since the last answer
+    std::vector<int32_t> tokens_;  // read by the context: session_.n_past() of them
     size_t n_exact_ = SIZE_MAX;    // tokens before the first cut
     int64_t n_resumed_ = 0;        // tokens, and what that took, for the next answer
     double resume_s_ = 0;

@@ -29,7 +29,7 @@ struct FootprintProbe::Impl {
     llama_model_ptr model;
 
     llama_context_ptr context(const Model& info, const SessionOptions& options) const {
-        const llama_context_params params = context_params(info, options);
+        const llama_context_params params = context_params(info.n_ctx_train, options);
         clear_engine_message();
         llama_context_ptr ctx(llama_init_from_model(model.get(), params));
         if (!ctx)

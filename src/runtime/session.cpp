@@ -75,23 +75,33 @@ llama_model_ptr load_model(const Model& model, const SessionOptions& options) {
     return loaded;
 }
 
-llama_context_ptr make_context(llama_model* model, const Model& info, const SessionOptions& options) {
-    llama_context_params params = context_params(info, options);
+bool show_value(ggml_tensor* tensor, bool ask, void* session) {
+    return static_cast<Session::Impl*>(session)->on_eval(tensor, ask);
+}
+
+void make_context(Session::Impl& s, const SessionOptions& options) {
+    llama_context_params params = context_params(llama_model_n_ctx_train(s.model.get()), options);
     params.abort_callback = stop_requested;
-    llama_context_ptr ctx(llama_init_from_model(model, params));
-    if (!ctx)
+    s.on_eval = options.on_eval;
+    if (s.on_eval) {
+        params.cb_eval = show_value;
+        params.cb_eval_user_data = &s;
+    }
+    clear_engine_message();
+    s.ctx.reset(llama_init_from_model(s.model.get(), params));
+    if (!s.ctx)
         throw engine_error(
             fmt::format("create a context of {} tokens, K {}, V {}", params.n_ctx, options.type_k, options.type_v));
-    return ctx;
+    s.vocab = llama_model_get_vocab(s.model.get());
+    s.n_batch = llama_n_batch(s.ctx.get());
 }
 
 }  // namespace
 
-llama_context_params context_params(const Model& info, const SessionOptions& options) {
+llama_context_params context_params(int64_t n_ctx_train, const SessionOptions& options) {
     llama_context_params params = llama_context_default_params();
-    const int64_t n_ctx = options.n_ctx > 0
-                              ? options.n_ctx
-                              : std::min(info.n_ctx_train > 0 ? info.n_ctx_train : default_n_ctx, default_n_ctx);
+    const int64_t n_ctx =
+        options.n_ctx > 0 ? options.n_ctx : std::min(n_ctx_train > 0 ? n_ctx_train : default_n_ctx, default_n_ctx);
     const int64_t n_batch = std::min(options.n_batch, n_ctx);
     if (n_ctx < 2 || n_ctx > (1 << 24))
         throw UsageError(fmt::format("context of {} tokens: must lie between 2 and {}", n_ctx, 1 << 24));
@@ -110,11 +120,16 @@ llama_context_params context_params(const Model& info, const SessionOptions& opt
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
     model.require_weights();
     impl_->model = load_model(model, options);
-    impl_->ctx = make_context(impl_->model.get(), model, options);
-    impl_->vocab = llama_model_get_vocab(impl_->model.get());
     impl_->chat_template = model.chat_template;
     impl_->n_swa = model.n_swa;
-    impl_->n_batch = llama_n_batch(impl_->ctx.get());
+    make_context(*impl_, options);
+}
+
+Session::Session(const Session& weights, const SessionOptions& options) : impl_(std::make_unique<Impl>()) {
+    impl_->model = weights.impl_->model;
+    impl_->chat_template = weights.impl_->chat_template;
+    impl_->n_swa = weights.impl_->n_swa;
+    make_context(*impl_, options);
 }
 
 Session::~Session() = default;
@@ -123,7 +138,12 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 int64_t Session::n_vocab() const { return llama_vocab_n_tokens(impl_->vocab); }
 int64_t Session::n_ctx() const { return llama_n_ctx(impl_->ctx.get()); }
+int64_t Session::n_ctx_train() const { return llama_model_n_ctx_train(impl_->model.get()); }
 int64_t Session::n_past() const { return impl_->n_past; }
+int64_t Session::n_cells() const {
+    return std::accumulate(impl_->gaps.begin(), impl_->gaps.end(), impl_->n_past,
+                           [](int64_t n, const auto& gap) { return n - (gap.second - gap.first); });
+}
 bool Session::has_window() const { return impl_->n_swa > 0; }
 bool Session::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
 int32_t Session::bos() const { return llama_vocab_bos(impl_->vocab); }
@@ -173,9 +193,9 @@ void decode_batch(Session::Impl& s, std::span<const int32_t> tokens, int64_t fir
 
 std::span<const float> Session::decode(std::span<const int32_t> tokens, int64_t first_logit) {
     const auto n = static_cast<int64_t>(tokens.size());
-    if (impl_->n_past + n > n_ctx())
-        throw UsageError(fmt::format("{} tokens after {} do not fit a context of {}; use a larger --ctx", n,
-                                     impl_->n_past, n_ctx()));
+    if (n_cells() + n > n_ctx())
+        throw UsageError(
+            fmt::format("{} tokens after {} do not fit a context of {}; use a larger --ctx", n, n_cells(), n_ctx()));
     for (const int32_t token : tokens)
         if (token < 0 || token >= n_vocab())
             throw UsageError(fmt::format("token {} is outside the vocabulary of {}", token, n_vocab()));
@@ -201,6 +221,7 @@ namespace {
 void clear_memory(Session::Impl& s) {
     llama_memory_clear(llama_get_memory(s.ctx.get()), true);
     s.n_past = 0;
+    s.gaps.clear();
     s.shifted = false;
 }
 
@@ -215,11 +236,31 @@ void Session::truncate(int64_t n_past) {
     else if (!llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(n_past), -1))
         throw EngineError("this model's memory can't forget part of its context");
     impl_->n_past = std::max<int64_t>(0, std::min(n_past, impl_->n_past));
+    // The engine wants the next token right behind the last one that it has.
+    while (!impl_->gaps.empty() && std::prev(impl_->gaps.end())->second >= impl_->n_past) {
+        impl_->n_past = std::min(impl_->n_past, std::prev(impl_->gaps.end())->first);
+        impl_->gaps.erase(std::prev(impl_->gaps.end()));
+    }
+}
+
+void Session::forget(int64_t begin, int64_t end) {
+    if (begin < 0 || begin >= end || end > impl_->n_past)
+        throw UsageError(fmt::format("positions {} to {} of {} can't be forgotten", begin, end, impl_->n_past));
+    if (end == impl_->n_past) return truncate(begin);
+    if (impl_->n_swa > 0 || !llama_memory_seq_rm(llama_get_memory(impl_->ctx.get()), 0, static_cast<llama_pos>(begin),
+                                                 static_cast<llama_pos>(end)))
+        throw EngineError("this model's memory can't forget part of its context");
+    for (auto gap = impl_->gaps.begin(); gap != impl_->gaps.end();) {
+        const bool touches = gap->first <= end && begin <= gap->second;
+        if (touches) begin = std::min(begin, gap->first), end = std::max(end, gap->second);
+        gap = touches ? impl_->gaps.erase(gap) : std::next(gap);
+    }
+    impl_->gaps[begin] = end;
 }
 
 bool Session::shift(int64_t n_keep, int64_t n_discard) {
     const llama_memory_t memory = llama_get_memory(impl_->ctx.get());
-    if (!llama_memory_can_shift(memory) || n_keep + n_discard > impl_->n_past) return false;
+    if (!llama_memory_can_shift(memory) || n_keep + n_discard > impl_->n_past || !impl_->gaps.empty()) return false;
     const auto from = static_cast<llama_pos>(n_keep);
     const auto to = static_cast<llama_pos>(n_keep + n_discard);
     if (!llama_memory_seq_rm(memory, 0, from, to)) return false;

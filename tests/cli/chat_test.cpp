@@ -78,6 +78,7 @@ TEST_CASE("chat --json has the keys of ech0.chat/1 and no others") {
                                                   "n_answer_tokens",
                                                   "n_forgotten_tokens",
                                                   "n_past",
+                                                  "n_cells",
                                                   "n_ctx",
                                                   "n_reused_tokens",
                                                   "n_restored_tokens",

@@ -93,6 +93,7 @@ TEST_CASE("kv unpack: without the profile it is said what is missing; a file tha
     const Here here;
     here.profile();
     REQUIRE(here.kv({"pack", "s.bin", "--model", "m.gguf", "--ratio", "3", "--threads", "1"}).status == 0);
+    CHECK(says(here.said({"pack", "s.bin.ekv", "-o", "again.ekv"}), "packed with loss already"));
     // A tiny cache is smaller than its profile: then no ratio leaves room for both, and that is said.
     CHECK(says(here.said({"pack", "s.bin", "-o", "w.ekv", "--model", "m.gguf", "--ratio", "2", "--with-profile"}),
                "of which counts, tokens, profile and index take"));

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "kv/session_folder.h"
 #include "support/run.h"
+#include "support/store_tree.h"
 #include "support/temporary_folder.h"
 #include "support/terminal.h"
 #include "support/tiny_model.h"
@@ -34,6 +35,16 @@ json answer_of(const Finished& ran) {
 std::string tiny(const TemporaryFolder& folder, const std::string& name, uint64_t seed) {
     write_tiny_model({.n_ctx_train = 4096, .seed = seed}, folder / name);
     return (folder / name).string();
+}
+
+/// As if a model that bears it had been measured.
+void say_it_holds(const std::filesystem::path& measurements) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(measurements)) {
+        if (!entry.is_regular_file()) continue;
+        json kept = json::parse(read_file(entry.path()));
+        for (json& result : kept["results"]) result["holds"] = true;
+        write_file(entry.path(), kept.dump());
+    }
 }
 
 /// A talk of one message that is saved to the files; then, if there is one, another message.
@@ -300,4 +311,83 @@ TEST_CASE("a folder of sessions that can't be had is one line and exit 2, and a 
     CHECK(ran.err.find("make the folder " + model + ": ") != std::string::npos);
     CHECK(count_lines(ran.err) == 1);
     CHECK(chat(model, {"--session-limit", "1GB", "-p", "x"}).status == 2);
+}
+
+TEST_CASE("a saved talk is packed smaller, with its messages, and goes on") {
+    const TemporaryFolder folder;
+    const std::string model = tiny(folder, "m.gguf", 1), saved = (folder / "a.ekv").string(),
+                      small = (folder / "b.ekv").string();
+    talk(model, "One two three four five six seven eight nine ten.", {saved});
+    const Finished packed = run_ech0({"kv", "pack", saved, "-o", small, "--threads", "1"});
+    CAPTURE(packed.err);
+    REQUIRE(packed.status == 0);
+    CHECK(std::filesystem::file_size(small) < std::filesystem::file_size(saved));
+    const auto go_on = [&](const std::string& file) {
+        return answer_of(chat(model, {"--ctx", "1024", "--resume", file, "-p", "And on?", "--json"}));
+    };
+    const json answer = go_on(small), plain = go_on(saved);
+    CHECK(answer["n_restored_tokens"] > 10);
+    CHECK(answer["n_restored_tokens"] == plain["n_restored_tokens"]);
+    CHECK(answer["messages"] == plain["messages"]);
+    CHECK(run_ech0({"kv", "pack", small, "-o", (folder / "c.ekv").string(), "--model", tiny(folder, "n.gguf", 2)})
+              .err.find("not of") != std::string::npos);
+    write_file(folder / "numbers", std::string(4000, 'x'));
+    REQUIRE(run_ech0({"kv", "pack", (folder / "numbers").string(), "--raw", "f32:100"}).status == 0);
+    CHECK(run_ech0({"kv", "pack", (folder / "numbers.ekv").string(), "-o", (folder / "d.ekv").string()})
+              .err.find("rows of numbers, packed already") != std::string::npos);
+}
+
+TEST_CASE("a talk that forgets by --kv-keep: measured first, longer than its context, saved as messages alone") {
+    const EmptyHome home;
+    const std::filesystem::path& folder = home.folder.path();
+    TinyModel shape;
+    shape.n_embd = 128, shape.n_head = 2, shape.n_head_kv = 1, shape.n_embd_head = 64, shape.n_ctx_train = 4096;
+    write_tiny_model(shape, folder / "m.gguf");
+    const RunOptions here{.folder = folder};
+    const std::vector<std::string> ask = {
+        "chat",      "m.gguf", "--raw", "--temp", "0",  "--threads",           "1",
+        "-n",        "20",     "--ctx", "512",    "-p", std::string(700, 'x'), "--json",
+        "--kv-keep", "384"};
+    const Finished unmeasured = run_ech0(ask, here);
+    CHECK(unmeasured.status == 2);
+    CHECK(unmeasured.err ==
+          "ech0: --kv-keep 384: what forgetting down to 384 of 512 tokens costs this model was not measured: 'ech0 kv "
+          "keep "
+          "m.gguf --ctx 512 --keep 384'\n");
+    run_ech0({"kv", "profile", "m.gguf", "--ctx", "128", "--chunks", "3", "--threads", "1"}, here);
+    const Finished measured =
+        run_ech0({"kv", "keep", "m.gguf", "--ctx", "512", "--keep", "384", "--threads", "1"}, here);
+    CAPTURE(measured.out + measured.err);
+    REQUIRE(measured.status == 1);  // a random model attends to everything
+    CHECK(measured.out.find("1024 read through it") != std::string::npos);
+    const Finished bad = run_ech0(ask, here);
+    CHECK(bad.status == 2);
+    CHECK(bad.err.find("--kv-keep 384: it does not hold with this model and 512 tokens of context (measured: KL") !=
+          std::string::npos);
+    say_it_holds(home / "ech0-cache/kv-keeps");
+    const Finished ran = run_ech0(ask, here);
+    CAPTURE(ran.err);
+    REQUIRE(ran.status == 0);
+    const json answer = json::parse(ran.out);
+    CHECK(answer["n_forgotten_tokens"] >= 128);
+    CHECK(answer["n_cells"] <= 512);
+    CHECK(answer["n_past"] > 512);
+    CHECK(answer["n_past"].get<int64_t>() - answer["n_cells"].get<int64_t>() == answer["n_forgotten_tokens"]);
+
+    std::vector<std::string> command = {
+        ECH0_BINARY, "chat", (folder / "m.gguf").string(), "--temp", "0", "-n", "8", "--threads", "1", "--ctx", "512",
+        "--kv-keep", "384"};
+    Terminal terminal(command);
+    terminal.wait_for("> ");
+    terminal.type(std::string(700, 'x') + "\n");
+    terminal.wait_for("tokens forgotten");
+    terminal.wait_for("> ");
+    terminal.type("/save " + (folder / "a.ekv").string() + "\n");
+    terminal.wait_for("were forgotten (--kv-keep), so the cache is not theirs");
+    terminal.wait_for("> ");
+    terminal.type("/save " + (folder / "a.json").string() + "\n");
+    terminal.wait_for("2 messages");
+    terminal.type("/exit\n");
+    CHECK(terminal.wait_for_end() == 0);
+    CHECK_FALSE(std::filesystem::exists(folder / "a.ekv"));
 }

@@ -110,7 +110,7 @@ TEST_CASE("the KL divergence of a cache is what two sessions give that read the 
             sum += compare_plainly(x.subspan(i * n, n), y.subspan(i * n, n), tokens[96 + i]).kl_divergence;
     }
     const std::vector<CacheTypes> types = {{"q4_0", "q8_0"}};
-    const std::vector<KvLoss> losses = measure_kv_losses(plain, model, texts, types, {{128}, 32, 1});
+    const std::vector<KvLoss> losses = measure_kv_losses(plain, texts, types, {{128}, 32, 1});
     REQUIRE(losses.size() == 1);
     CHECK(losses[0].kl_by_depth[0].mean == doctest::Approx(sum / 64).epsilon(1e-5));
     CHECK(losses[0].kl_by_depth[0].mean > 0);
@@ -123,7 +123,7 @@ TEST_CASE("an f16 cache loses nothing beside itself") {
     const Session weights(model, {.n_ctx = 32, .n_threads = 1});
     const Chunks texts = evaluation_chunks(weights, some_text(), 96, 2);
     const std::vector<CacheTypes> types = {{"f16", "f16"}};
-    const KvLoss loss = measure_kv_losses(weights, model, texts, types, {{48, 96}, 16, 1}).front();
+    const KvLoss loss = measure_kv_losses(weights, texts, types, {{48, 96}, 16, 1}).front();
     for (size_t d = 0; d < 2; d++) {
         CHECK(loss.kl_by_depth[d].mean == 0);
         CHECK(loss.top1_by_depth[d].mean == 1);
@@ -167,6 +167,6 @@ TEST_CASE("a plan names what it can't do: types, depths, contexts, texts") {
     const Session weights(model, {.n_ctx = 32, .n_threads = 1});
     const Chunks texts = {std::vector<int32_t>(64, 1)};
     const std::vector<CacheTypes> types = {{"q8_0", "q8_0"}};
-    CHECK_THROWS_WITH_AS(measure_kv_losses(weights, model, texts, types, {{128}, 16, 1}),
+    CHECK_THROWS_WITH_AS(measure_kv_losses(weights, texts, types, {{128}, 16, 1}),
                          "a text of 64 tokens, wanted 128 for the deepest place", UsageError);
 }

@@ -311,6 +311,78 @@ TEST_CASE("a prompt longer than the context is refused with both numbers") {
     }
 }
 
+// All but the first four and the last sixty.
+void forget_the_middle(Session& session) { session.forget(4, session.n_past() - 60); }
+
+TEST_CASE(
+    "with somebody who chooses what to forget, a talk is longer than its context, and what stays is not read again") {
+    Session session = demo_session(small_ctx);
+    Conversation conversation(session, greedy(8));
+    conversation.set_forget(forget_the_middle);
+    const Answer first = conversation.ask(long_message(1, 60));
+    CHECK(first.n_prompt > 2 * small_ctx);
+    CHECK(first.n_tokens > 0);
+    CHECK(first.n_forgotten == session.n_past() - session.n_cells());
+    CHECK(session.n_cells() <= small_ctx);
+    CHECK(session.n_past() == std::ssize(conversation.tokens()));
+    CHECK_FALSE(conversation.is_exact());
+    // The same by hand.
+    Session plain = demo_session(small_ctx);
+    const std::vector<int32_t> prompt = plain.tokenize(
+        plain.apply_template(std::vector<ChatMessage>{{"user", long_message(1, 60)}}, true), false, true);
+    std::span<const int32_t> rest = prompt;
+    while (plain.n_cells() + std::ssize(rest) > small_ctx) {
+        const auto n = static_cast<size_t>(small_ctx - plain.n_cells());
+        plain.decode(rest.first(n), static_cast<int64_t>(n));
+        rest = rest.subspan(n);
+        forget_the_middle(plain);
+    }
+    const std::span<const float> logits = plain.decode(rest, std::ssize(rest) - 1);
+    const auto token = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    CHECK(conversation.tokens()[prompt.size()] == token);
+
+    const Answer second = conversation.ask("And then?");
+    CHECK(second.n_reused > 2 * small_ctx);
+    CHECK(second.n_prompt - second.n_reused < 20);
+    conversation.clear();
+    CHECK(conversation.is_exact());
+    CHECK(session.n_cells() == 0);
+}
+
+TEST_CASE("an answer goes on while tokens are forgotten for it") {
+    Session session = demo_session(small_ctx);
+    ConversationOptions options = greedy(3 * small_ctx);
+    options.raw = true;
+    Conversation conversation(session, options);
+    conversation.set_forget(forget_the_middle);
+    const Answer answer = conversation.ask("1 2 3 4 5 6 7 8 9 10 11 12");
+    CHECK(answer.n_forgotten > 0);
+    CHECK(answer.stop != Stop::context_full);
+    CHECK(answer.n_prompt + answer.n_tokens > small_ctx);
+}
+
+TEST_CASE("who forgets nothing is no help, and a talk ends where the model was not trained") {
+    const TemporaryFolder folder;
+    write_tiny_model({.n_ctx_train = 512}, folder / "m.gguf");
+    SessionOptions session_options;
+    session_options.n_ctx = small_ctx;
+    session_options.n_threads = 1;
+    Session session(read_model((folder / "m.gguf").string()), session_options);
+    Conversation conversation(session, greedy(8));
+    conversation.set_forget([](Session&) {});
+    CHECK_THROWS_WITH_AS(conversation.ask(std::string(300, 'x')),
+                         "256 tokens in a context of 256, and none was forgotten", EngineError);
+    CHECK(conversation.messages().empty());
+    conversation.set_forget(forget_the_middle);
+    CHECK(conversation.ask(std::string(300, 'x')).n_forgotten > 0);
+    try {
+        conversation.ask(std::string(300, 'y'));
+        FAIL("the message was taken");
+    } catch (const UsageError& error) {
+        CHECK(std::strstr(error.what(), "tokens, the model was trained on 512: start over (/clear)") != nullptr);
+    }
+}
+
 TEST_CASE("an interrupt ends the answer, keeps what was said, and the talk goes on") {
     install_interrupt_handler();
     Session session = demo_session();
