@@ -40,12 +40,15 @@ Dashboard make_dashboard(DashboardWish wish) {
     dashboard.conditions = std::move(wish.conditions);
     dashboard.command = std::move(wish.command);
     for (const Model& model : dashboard.models) check_context(model, dashboard.conditions.n_ctx);
+    std::vector<std::string>& kv_types = dashboard.conditions.kv_types;
+    if (kv_types == FitConditions{}.kv_types) kv_types = usual_kv_types(dashboard.models, dashboard.conditions.n_ctx);
     dashboard.here = dashboard.conditions.machine.is_this ? dashboard.conditions.machine : probe_machine();
     dashboard.basis = make_basis({.models = dashboard.models,
                                   .contexts = contexts_of(dashboard.models, dashboard.conditions.n_ctx),
-                                  .kv_types = kv_types_of(dashboard.models, dashboard.conditions.kv_types),
+                                  .kv_types = kv_types_of(dashboard.models, kv_types),
                                   .this_machine = true,
-                                  .n_threads = wish.n_threads});
+                                  .n_threads = wish.n_threads,
+                                  .kept_kv_plans = true});
     dashboard.decision = decide(dashboard.basis, dashboard.conditions);
     const std::string machine = score_machine(wish.n_threads);
     for (const Score& score : read_scores())

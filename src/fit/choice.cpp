@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -34,22 +35,37 @@ bool beats(const FitOption& a, const FitOption& b) {
     return nowhere_worse && (a.loss < b.loss - 1e-6 || a_speed > b_speed * 1.001 || a_bytes < b_bytes * 0.999);
 }
 
-/// Better for somebody who wants quality first: less loss, or as little and faster. The same file with the cache that
-/// was asked for first.
-bool better(const FitOption& a, const FitOption& b) {
-    if (a.model == b.model && a.preset == b.preset) return a.kv_rank < b.kv_rank;
-    if (std::abs(a.loss - b.loss) > same_loss) return a.loss < b.loss;
-    if (a.speed.tokens_per_s.value != b.speed.tokens_per_s.value)
-        return a.speed.tokens_per_s.value > b.speed.tokens_per_s.value;
-    return a.memory.total_bytes() < b.memory.total_bytes();
+bool same_file(const FitOption& a, const FitOption& b) { return a.model == b.model && a.preset == b.preset; }
+
+/// Faster, or as fast and smaller. Names decide between equals, so that the order of the options never does.
+bool faster(const FitOption& a, const FitOption& b) {
+    const double a_speed = a.speed.tokens_per_s.value, b_speed = b.speed.tokens_per_s.value;
+    if (a_speed != b_speed) return a_speed > b_speed;
+    if (a.memory.total_bytes() != b.memory.total_bytes()) return a.memory.total_bytes() < b.memory.total_bytes();
+    return a.name < b.name;
 }
 
-template <typename Wanted, typename Better>
-std::optional<size_t> best(const std::vector<FitOption>& options, const Wanted& wanted, const Better& is_better) {
+template <typename Wanted>
+std::optional<size_t> fastest(const std::vector<FitOption>& options, const Wanted& wanted) {
     std::optional<size_t> found;
     for (size_t i = 0; i < options.size(); i++)
-        if (wanted(options[i]) && (!found || is_better(options[i], options[*found]))) found = i;
+        if (wanted(options[i]) && (!found || faster(options[i], options[*found]))) found = i;
     return found;
+}
+
+/// The fastest of those whose loss can't be told from the least there is, each file with the cache that was asked for
+/// first. From the least, not from neighbour to neighbour: many small steps would lead to a loss that can be told.
+template <typename Wanted>
+std::optional<size_t> closest(const std::vector<FitOption>& options, const Wanted& wanted) {
+    const auto first_cache = [&](const FitOption& o) {
+        return wanted(o) && std::none_of(options.begin(), options.end(), [&](const FitOption& other) {
+                   return same_file(o, other) && other.kv_rank < o.kv_rank && wanted(other);
+               });
+    };
+    double least = std::numeric_limits<double>::infinity();
+    for (const FitOption& o : options)
+        if (first_cache(o)) least = std::min(least, o.loss);
+    return fastest(options, [&](const FitOption& o) { return o.loss <= least + same_loss && first_cache(o); });
 }
 
 }  // namespace
@@ -89,25 +105,20 @@ std::optional<size_t> choose(const std::vector<FitOption>& options, Prefer prefe
         return usable(o) && o.speed.tokens_per_s.value >= reading_tokens_per_s;
     };
     const auto close = [&](const FitOption& o) { return usable(o) && o.quality.kl_divergence <= close_kl; };
-    const auto faster = [](const FitOption& a, const FitOption& b) {
-        return a.speed.tokens_per_s.value > b.speed.tokens_per_s.value;
-    };
     std::optional<size_t> found;
-    if (prefer == Prefer::speed) found = best(options, close, faster);
+    if (prefer == Prefer::speed) found = fastest(options, close);
     if (prefer == Prefer::balanced) {
-        found = best(options, fast_enough, better);
+        found = closest(options, fast_enough);
         // Nothing reads along: then the fastest that is still itself.
-        if (!found) found = best(options, close, faster);
+        if (!found) found = fastest(options, close);
     }
-    if (!found) found = best(options, usable, better);
+    if (!found) found = closest(options, usable);
     if (!found) return found;
     // The same file with the cache that was asked for first, where that does as well.
     const bool reads_along = fast_enough(options[*found]);
     for (size_t i = 0; i < options.size(); i++) {
         const FitOption &o = options[i], &chosen = options[*found];
-        if (o.model == chosen.model && o.preset == chosen.preset && o.kv_rank < chosen.kv_rank && usable(o) &&
-            fast_enough(o) == reads_along)
-            found = i;
+        if (same_file(o, chosen) && o.kv_rank < chosen.kv_rank && usable(o) && fast_enough(o) == reads_along) found = i;
     }
     return found;
 }

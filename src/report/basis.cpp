@@ -69,13 +69,24 @@ FileBasis read_file_basis(const Json& json) {
     return file;
 }
 
+Json loss_json(const std::optional<Estimate>& loss) {
+    if (!loss) return nullptr;
+    return {{"kl_divergence", loss->mean}, {"low", loss->low}, {"high", loss->high}};
+}
+
+std::optional<Estimate> read_loss(const Json& json) {
+    if (json.is_null()) return std::nullopt;
+    return Estimate{json.at("kl_divergence"), json.at("low"), json.at("high")};
+}
+
 Json cache_json(const CacheBasis& cache) {
     return {{"kv_type", cache.kv_type},
             {"n_ctx", cache.n_ctx},
             {"kv_bytes", cache.footprint.kv_bytes},
             {"compute_bytes", cache.footprint.compute_bytes},
             {"output_bytes", cache.footprint.output_bytes},
-            {"n_nodes", cache.footprint.n_nodes}};
+            {"n_nodes", cache.footprint.n_nodes},
+            {"loss", loss_json(cache.loss)}};
 }
 
 CacheBasis read_cache(const Json& json) {
@@ -86,6 +97,7 @@ CacheBasis read_cache(const Json& json) {
     json.at("compute_bytes").get_to(cache.footprint.compute_bytes);
     json.at("output_bytes").get_to(cache.footprint.output_bytes);
     json.at("n_nodes").get_to(cache.footprint.n_nodes);
+    cache.loss = read_loss(json.value("loss", Json()));  // pages of older versions have none
     return cache;
 }
 

@@ -187,6 +187,12 @@ TEST_CASE("kv plan prints what docs/json.md says, and fit then what a cache lose
         CHECK(option["kv_loss"].is_object());
     }
     CHECK(types.contains(plan["chosen"].get<std::string>()));
+    // The page decides with the same knowledge.
+    const json page = json_of({"dashboard", "m.gguf", "--ctx", "256", "--threads", "1", "--json"}, folder.path());
+    REQUIRE(page["fit"]["options"].size() == fit["options"].size());
+    for (size_t i = 0; i < fit["options"].size(); i++)
+        CHECK(page["fit"]["options"][i]["kv_loss"] == fit["options"][i]["kv_loss"]);
+    CHECK(page["basis"]["models"][0]["caches"][0]["loss"].is_object());
 }
 
 TEST_CASE("kv pack, unpack, info and profile print what docs/json.md says") {

@@ -2,6 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 using namespace ech0;
 
 namespace {
@@ -17,6 +24,19 @@ FitOption option(const std::string& preset, double kl, double tokens_per_s, int6
     o.memory.weights_bytes = bytes;
     o.fits = fits;
     return o;
+}
+
+/// What is chosen, if it is the same in every order of the options; else all that were, one after another.
+std::string chosen_in_any_order(const std::vector<FitOption>& options, Prefer prefer, double min_tokens_per_s) {
+    std::vector<size_t> order(options.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::set<std::string> names;
+    do {
+        std::vector<FitOption> shuffled;
+        for (const size_t i : order) shuffled.push_back(options[i]);
+        names.insert(shuffled[*choose(shuffled, prefer, min_tokens_per_s)].name);
+    } while (std::next_permutation(order.begin(), order.end()));
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -52,6 +72,27 @@ TEST_CASE("quality takes the least loss, balanced the least at reading speed, sp
 TEST_CASE("among losses that can't be told apart the faster is taken") {
     const std::vector<FitOption> options = {option("a", 0.010, 10, 100), option("b", 0.012, 20, 100)};
     CHECK(choose(options, Prefer::quality, 0) == 1);
+}
+
+TEST_CASE("steps that can't be told apart do not add up: the choice is as near as that to the least loss of all") {
+    // Each is within 0.005 of its neighbours, and faster the more it loses.
+    const std::vector<FitOption> options = {option("a", 0.000, 10, 100), option("b", 0.004, 20, 100),
+                                            option("c", 0.008, 30, 100), option("d", 0.012, 40, 100)};
+    CHECK(chosen_in_any_order(options, Prefer::quality, 0) == "b");
+    CHECK(chosen_in_any_order(options, Prefer::balanced, 0) == "b");
+    CHECK(chosen_in_any_order(options, Prefer::quality, 15) == "c");
+}
+
+TEST_CASE("equals are told apart by name, and a file has the cache that was asked for first, in any order") {
+    std::vector<FitOption> options = {option("a", 0.000, 10, 300), option("b", 0.004, 20, 200),
+                                      option("c", 0.020, 30, 100), option("d", 0.004, 20, 200),
+                                      option("b", 0.004, 25, 190)};
+    options[4].kv_rank = 1;
+    options[4].name = "b with a rounded cache";
+    CHECK(chosen_in_any_order(options, Prefer::quality, 0) == "b");
+    CHECK(chosen_in_any_order(options, Prefer::balanced, 0) == "b");
+    CHECK(chosen_in_any_order(options, Prefer::speed, 0) == "c");
+    CHECK(chosen_in_any_order(options, Prefer::quality, 22) == "b with a rounded cache");
 }
 
 TEST_CASE("models of one family are compared by expected perplexity, of different ones by size alone, and it says so") {

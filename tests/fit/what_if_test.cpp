@@ -31,6 +31,7 @@ Json result_json(const Fit& fit) {
               "bound_tokens_per_s", "speed_source", "loss", "on_front", "command"})
             kept[key] = option[key];
         kept["kl_divergence"] = option["quality"]["kl_divergence"];
+        if (!option["kv_loss"].is_null()) kept["kv_loss"] = option["kv_loss"];
         options.push_back(kept);
     }
     return {{"recommendation", whole["recommendation"]},
@@ -79,9 +80,20 @@ FitBasis basis_of(const std::vector<std::string>& models, bool this_machine) {
     return basis;
 }
 
+/// As if `kv plan` had been run for one context: losses of the size that small models have.
+FitBasis with_measured_caches(FitBasis basis) {
+    for (CacheBasis& cache : basis.models.front().caches) {
+        if (cache.n_ctx != 4096) continue;
+        const double kl = cache.kv_type == "f16" ? 0 : cache.kv_type == "q8_0" ? 0.0007 : 0.061;
+        cache.loss = Estimate{kl, 0.8 * kl, 1.25 * kl};
+    }
+    return basis;
+}
+
 void write_vectors() {
     const std::vector<FitBasis> bases = {basis_of({"qwen2.5:32b", "qwen2.5:14b"}, false),
-                                         basis_of({"qwen3:30b-a3b"}, false), basis_of({"smollm2:135m"}, true)};
+                                         basis_of({"qwen3:30b-a3b"}, false), basis_of({"smollm2:135m"}, true),
+                                         with_measured_caches(basis_of({"smollm2:135m"}, false))};
     const Machine m4 = find_machine("m4-24gb");
     Machine unpublished = m4, unheard = m4, here = m4;
     unpublished.published.clear();
@@ -103,6 +115,8 @@ void write_vectors() {
     cases.push_back(
         case_json(bases[2], 2, with_overrides(here, 150'000'000, 0), 4096, {"q8_0", "q4_0"}, Prefer::quality, 0));
     cases.push_back(case_json(bases[2], 2, here, 4096, {"f16", "q8_0/q5_1"}, Prefer::balanced, 0));
+    cases.push_back(case_json(bases[3], 3, here, 4096, {"q4_0", "q8_0", "f16"}, Prefer::quality, 0));
+    cases.push_back(case_json(bases[3], 3, here, 512, {"f16", "q8_0", "q4_0"}, Prefer::speed, 0));
     // A line for each, so that a diff shows which changed.
     std::string text = "{\"bases\": [";
     for (size_t i = 0; i < bases.size(); i++) text += (i > 0 ? ",\n" : "\n") + basis_json(bases[i]).dump();
@@ -124,6 +138,20 @@ TEST_CASE("a decision from a basis that was written and read again is the one th
         const Fit found = decide(basis, conditions_from_json(one["conditions"]));
         check_equal("", result_json(found), one["expected"]);
     }
+}
+
+TEST_CASE("a basis of an older page, which says nothing of what caches cost, is read as one where that is not known") {
+    const Json all = Json::parse(read_file(vectors));
+    Json basis = all["bases"][3];
+    FitConditions measured = conditions_from_json(all["cases"].back()["conditions"]);
+    measured.n_ctx = 4096;
+    const auto known = [](const Fit& fit) {
+        return std::count_if(fit.options.begin(), fit.options.end(),
+                             [](const auto& o) { return o.kv_loss.has_value(); });
+    };
+    CHECK(known(decide(basis_from_json(basis), measured)) > 0);
+    for (Json& cache : basis["models"][0]["caches"]) cache.erase("loss");
+    CHECK(known(decide(basis_from_json(basis), measured)) == 0);
 }
 
 TEST_CASE("a basis has no answer for a context that it was not made for") {

@@ -15,7 +15,7 @@ const shots = [
   { name: "dashboard-2560", page: "768", width: 2560, height: 1440, theme: "dark", from: "body" },
   { name: "evidence-1280", page: "768", width: 1280, height: 1060, theme: "light", from: "#evidence .proof:last-of-type" },
   { name: "anatomy-1280", page: "768", width: 1280, height: 1040, theme: "dark", from: "#anatomy" },
-  { name: "kv-1280", page: "768", width: 1280, height: 780, theme: "light", from: "#kv" },
+  { name: "kv-1280", page: "demo", width: 1280, height: 880, theme: "light", from: "#kv" },
   { name: "guide-1280", page: "768", width: 1280, height: 960, theme: "light", from: "#guide .movement:nth-of-type(1)" },
   { name: "guide-head-1280", page: "768", width: 1280, height: 900, theme: "light", from: "#guide .movement:nth-of-type(3)" },
 ];

@@ -122,7 +122,7 @@ export interface Prune {
   schema: "ech0.prune/1";
   source: { path: string; sha256: string };
   output: { path: string; size_bytes: number; sha256: string };
-  removed: { parameters: number; layers: number; kv_heads: number; ffn_channels: number; experts: number };
+  removed: { parameters: number; parameters_before: number; layers: number; kv_heads: number; ffn_channels: number; experts: number };
   methods: { unit: string; name: string; method: string; removed: number; same_by_magnitude: number }[];
   costs?: { n_tokens: number; parts: CutPart[]; layers: { layer: number; kl_divergence: number }[] };
   trials?: { what: string; kl_divergence: number; chosen: boolean }[];
@@ -134,6 +134,8 @@ export interface Prune {
     ffn_channels: number;
   }[];
   kl_divergence: { predicted: number; unrepaired: number; repaired: number | null; n_tokens: number };
+  /** beside all weights rounded to as few bytes; null where no type makes the file so small, absent from older runs */
+  verdict?: { prune: boolean; compress_instead: string | null; why: string; type: string; size_bytes: number; kl_divergence: number } | null;
   seconds: number;
 }
 
@@ -354,12 +356,36 @@ export function readPage(text: string): Page {
   return page;
 }
 
+// A page may be given runs of other models too, which say nothing about the one that it is about. Runs name their model by
+// its file, and an anatomy has no hash: the name, and what else both know, must be the same.
+const namedAs = (path: string, model: Inspect): boolean => baseName(path) === baseName(model.asked);
+
+export const isProofOf = (run: Verify, model: Inspect): boolean => namedAs(run.original.path, model) && run.original.size_bytes === model.size_bytes;
+export const isPruningOf = (run: Prune, model: Inspect): boolean => namedAs(run.source.path, model) && run.removed.parameters_before === model.n_params;
+export const isKvPlanOf = (run: KvPlan, model: Inspect): boolean => namedAs(run.model, model);
+
+/** A file whose distance from the page's model was measured. */
+export interface MeasuredFile {
+  name: string;
+  size_bytes: number;
+  kl_divergence: { mean: number; low: number; high: number };
+}
+
+/** Those that verify measured, and compress as its proof: each once, by its hash. */
+export function measuredFilesOf(page: Page, model: Inspect): MeasuredFile[] {
+  const found = new Map<string, MeasuredFile>();
+  for (const run of page.verifies.filter((v) => isProofOf(v, model)))
+    for (const c of run.candidates) found.set(c.sha256, { name: baseName(c.path), size_bytes: c.size_bytes, kl_divergence: c.kl_divergence });
+  return [...found.values()];
+}
+
 /** An option of a fit/1 in the shape that the page's own decisions have. */
 export function optionsOf(fit: FitRun): Option[] {
   const kvTypes = [...new Set(fit.options.map((o) => o.kv_type))];
   return fit.options.map(({ tokens_per_s, prompt_tokens_per_s, bound_tokens_per_s, speed_grade, speed_source, ...o }) => ({
     ...o,
     kv_rank: kvTypes.indexOf(o.kv_type),
+    kv_loss: o.kv_loss ?? null, // runs of older versions have none
     speed: { tokens_per_s, prompt_tokens_per_s, bound_tokens_per_s, grade: speed_grade, source: speed_source },
   }));
 }

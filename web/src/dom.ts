@@ -109,6 +109,8 @@ export function section(id: string, title: string, lead: Child, ...children: Chi
 }
 
 const paperWidth = 690; // CSS pixels between the margins of a sheet
+const panelMargins = 42;
+const wholeOnPaper = ".movement, .anatomy-grid"; // what stands beside them on a screen is above or below on paper
 
 /** Draw into an element now, whenever its width changes, and for paper: printing lays out anew without telling, and a
  *  picture of a wide window, shrunk to a sheet, has words that nobody can read. */
@@ -133,7 +135,8 @@ export function drawn(draw: (width: number) => Node, className = "figure"): HTML
     const main = document.getElementById("main");
     if (holder.isConnected && main) then(main.clientWidth);
   };
-  window.addEventListener("beforeprint", onPage((main) => drawAt(Math.floor(width * Math.min(1, paperWidth / main)))));
+  const onPaper = (main: number): number => (holder.closest(wholeOnPaper) ? paperWidth - panelMargins : width * Math.min(1, paperWidth / main));
+  window.addEventListener("beforeprint", onPage((main) => drawAt(Math.floor(onPaper(main)))));
   window.addEventListener("afterprint", onPage(redraw));
   return Object.assign(holder, { redraw });
 }

@@ -30,6 +30,11 @@ export function significant(x: number, digits: number): string {
   return `${Number(mantissa)}e${sign}${power.replace(/[+-]/, "").padStart(2, "0")}`;
 }
 
+/** With the zeros at the end, so that the figures of a column have as many digits: 17.0 above 15.6. */
+export function withZeros(x: number, digits: number): string {
+  return x === 0 || Math.abs(x) >= 10 ** digits ? significant(x, digits) : x.toPrecision(digits);
+}
+
 /** Divergences reach from 1e-7 to 10: about four significant digits, never as 1e-5. */
 export function natsText(value: number): string {
   const size = Math.abs(value);

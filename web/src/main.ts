@@ -1,5 +1,5 @@
 import "./style.css";
-import { BadReport, baseName, type Page, optionsOf, readPage } from "./data";
+import { BadReport, baseName, measuredFilesOf, type Page, optionsOf, readPage } from "./data";
 import { h, section } from "./dom";
 import { State } from "./state";
 import { themeButton } from "./theme";
@@ -7,7 +7,7 @@ import { anatomySection } from "./sections/anatomy";
 import { controls } from "./sections/controls";
 import { evidenceSection } from "./sections/evidence";
 import { kvSection } from "./sections/kv";
-import { logSection } from "./sections/log";
+import { logSection, titleOf } from "./sections/log";
 import { machineCard, machineSection } from "./sections/machine";
 import { type OptionsView, optionsView } from "./sections/options";
 import { predictionsSection } from "./sections/predictions";
@@ -32,8 +32,9 @@ function attempt({ name, draw }: Draft): HTMLElement | null {
 }
 
 /** The options and the one that is looked at: two sections over one view. */
-function decisionDrafts(state: State): Draft[] {
+function decisionDrafts(state: State, page: Page): Draft[] {
   const view = optionsView();
+  const measured = page.models.flatMap((model, i) => measuredFilesOf(page, model).map((file) => ({ model: state.dashboard.basis.models[i]?.name ?? "", file })));
   const comparison = state.dashboard.basis.comparison;
   return [
     {
@@ -48,6 +49,7 @@ function decisionDrafts(state: State): Draft[] {
             minTokensPerS: conditions.min_tokens_per_s,
             selected: state.selected,
             select: (name) => state.select(name),
+            measured,
           };
           view.show(next);
         });
@@ -80,6 +82,7 @@ function fixedOptions(page: Page): HTMLElement | null {
         selected = options.find((o) => o.name === name) ?? null;
         show();
       },
+      measured: [],
     });
   show();
   return section("options", "Options", `With ${fit.n_ctx} tokens of context.`, view.charts, view.detail, h("h3", {}, "All options"), view.table);
@@ -88,7 +91,7 @@ function fixedOptions(page: Page): HTMLElement | null {
 function draftsOf(page: Page): Draft[] {
   const state = page.dashboard ? new State(page.dashboard) : null;
   const decision: Draft[] = state
-    ? [{ name: "The verdict", draw: () => verdictSection(state) }, ...decisionDrafts(state)]
+    ? [{ name: "The verdict", draw: () => verdictSection(state) }, ...decisionDrafts(state, page)]
     : [
         { name: "The verdict", draw: () => (page.fit ? fixedVerdict(page.fit) : null) },
         { name: "The options", draw: () => fixedOptions(page) },
@@ -129,9 +132,8 @@ async function show(page: Page, app: HTMLElement): Promise<void> {
   const links = h("ul");
   const main = h("main", { id: "main", tabindex: "-1" });
   app.replaceChildren(masthead(links), main);
-  const name = page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? page.log[0]?.schema ?? "report";
-  document.title = `ech0: ${name}`;
-  if (!page.dashboard && !page.fit) main.append(h("section", {}, h("h1", {}, `Report: ${page.log[0]?.schema ?? "ech0"}`)));
+  document.title = `ech0: ${page.dashboard?.basis.models.map((m) => baseName(m.name)).join(", ") ?? titleOf(page)}`;
+  if (!page.dashboard && !page.fit) main.append(h("section", {}, h("p", { class: "eyebrow" }, page.log[0]?.schema ?? "report"), h("h1", {}, titleOf(page))));
   for (const draft of draftsOf(page)) {
     const drawn = attempt(draft);
     if (!drawn) continue;

@@ -7,7 +7,7 @@ export class State {
   readonly initial: Conditions;
   conditions: Conditions;
   decision: Decision;
-  /** The option that is looked at: by name, so that it stays when the others change. Null: the recommended one. */
+  /** The option that is looked at: by name, so that it stays when the others change. Null: none was chosen. */
   selectedName: string | null = null;
   private readonly listeners: (() => void)[] = [];
 
@@ -23,10 +23,12 @@ export class State {
     return all.filter((m) => !seen.has(m.name) && seen.add(m.name));
   }
 
+  /** What was chosen, else what is recommended, else what comes nearest to fitting. */
   get selected(): Option | null {
     const { options, recommended } = this.decision;
     const named = options.find((o) => o.name === this.selectedName);
-    return named ?? (recommended === null ? null : (options[recommended] ?? null));
+    const least = options.reduce<Option | null>((a, b) => (a && a.memory.total_bytes <= b.memory.total_bytes ? a : b), null);
+    return named ?? (recommended === null ? least : (options[recommended] ?? null));
   }
 
   change(changes: Partial<Conditions>): void {

@@ -1,8 +1,7 @@
 // Third movement: taking parts away, and what the same bytes would buy instead.
 import { drawn, freshId, h } from "../dom";
 import { dotPlot } from "../chart/dotplot";
-import type { Inspect, Page } from "../data";
-import { baseName } from "../data";
+import { baseName, type Inspect, isPruningOf, type Page } from "../data";
 import { countText, diskText, natsText, paramsText, percentText, significant } from "../format";
 import type { State } from "../state";
 import { cutFigure } from "./cuts";
@@ -58,7 +57,7 @@ function budgetFigure(page: Page, state: State): HTMLElement {
   heads.addEventListener("input", update);
   away.addEventListener("input", update);
   update();
-  const dots = page.prunings.flatMap((run) => {
+  const dots = page.prunings.filter((run) => isPruningOf(run, model)).flatMap((run) => {
     const kl = run.kl_divergence;
     const name = baseName(run.output.path);
     const dot = (label: string, value: number) => ({ label, value, low: value, high: value, text: `${natsText(value)} nats`, grade: "measured" as const });
@@ -78,7 +77,7 @@ function budgetFigure(page: Page, state: State): HTMLElement {
 export function pruning(page: Page, state: State): HTMLElement {
   const model = page.models[0]!;
   const { groups, inner, isMixture } = unitsOf(model);
-  const measured = page.prunings.find((run) => (run.costs?.parts.length ?? 0) > 0);
+  const measured = page.prunings.find((run) => isPruningOf(run, model) && (run.costs?.parts.length ?? 0) > 0);
   const parts = isMixture ? `the experts (${countText(inner.each)} in each layer)` : `the feed-forward channels (${countText(inner.each)} in each layer)`;
   return h(
     "div",

@@ -43,11 +43,11 @@ function errorCurve(specimen: Specimen, width: number): SVGElement {
 
 function figure(specimen: Specimen): HTMLElement {
   const id = freshId("bits");
-  const bits = h("input", { type: "range", id, min: 1, max: 8, step: 1, value: 4 });
+  const bits = h("input", { type: "range", id, min: 1, max: 8, step: 1, value: 3 });
   const search = h("input", { type: "checkbox", checked: true });
   const output = h("output", { for: id });
   const readings = h("dl", { class: "readings", "aria-live": "polite" });
-  let rounded = roundWeights(specimen.weights, 4, true);
+  let rounded = roundWeights(specimen.weights, 3, true);
   const picture = drawn((width) => stems(specimen, rounded, width));
   const update = (): void => {
     const n = Number(bits.value);

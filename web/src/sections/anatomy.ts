@@ -6,6 +6,8 @@ import { countText, diskText, paramsText, percentText, significant } from "../fo
 
 interface Cell {
   name: string;
+  type: string;
+  size_bytes: number;
   row: number;
   column: number;
   matrix: boolean;
@@ -75,6 +77,8 @@ function mapOf(title: string, pieces: Piece[]): Map2d {
     if (piece.kl !== null) facts.push(["its share of the KL", `${significant(piece.kl, 3)} nats`]);
     return {
       name: piece.name,
+      type: piece.type,
+      size_bytes: piece.size_bytes,
       row: layer === null ? 0 : rowOf.get(layer)!,
       column: layer === null ? next++ : columnOf.get(part)!,
       matrix: piece.shape ? piece.shape.length > 1 : !/norm|bias/.test(piece.name),
@@ -156,7 +160,7 @@ interface Layout {
 
 function layoutOf(map: Map2d, width: number): Layout {
   const left = width < 480 ? 34 : 58;
-  const size = Math.min(64, Math.max(7, (width - left - 34) / Math.max(1, map.columns.length)));
+  const size = Math.min(width > 900 ? 110 : 64, Math.max(7, (width - left - 34) / Math.max(1, map.columns.length)));
   const tall = Math.min(22, Math.max(9, size));
   const outside = map.cells.filter((c) => map.rows[c.row] === "outside").length;
   const outsideTop = 20;
@@ -230,6 +234,36 @@ function hatch(): SVGElement {
   );
 }
 
+/** What types a file's bytes are in: the most first. */
+function typeBars(map: Map2d): HTMLElement {
+  const sums = new Map<string, { n: number; bytes: number }>();
+  for (const cell of map.cells) {
+    const sum = sums.get(cell.type) ?? { n: 0, bytes: 0 };
+    sums.set(cell.type, { n: sum.n + 1, bytes: sum.bytes + cell.size_bytes });
+  }
+  const whole = map.cells.reduce((sum, c) => sum + c.size_bytes, 0);
+  const rows = [...sums].sort((a, b) => b[1].bytes - a[1].bytes);
+  const most = rows[0]?.[1].bytes ?? 1;
+  return h(
+    "div",
+    { class: "panel" },
+    h("h3", { class: "first" }, "Types of the whole file"),
+    h(
+      "ul",
+      { class: "type-bars" },
+      ...rows.map(([type, { n, bytes }]) =>
+        h(
+          "li",
+          {},
+          h("span", {}, type),
+          s("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "bar", width: (100 * bytes) / most, height: 10 })),
+          h("span", { class: "muted small" }, `${percentText(bytes / whole, 1)}, ${n === 1 ? "one tensor" : `${countText(n)} tensors`}`),
+        ),
+      ),
+    ),
+  );
+}
+
 interface Board {
   element: HTMLElement;
   show: (map: Map2d, measure: Measure) => void;
@@ -240,6 +274,7 @@ function board(): Board {
   let measure: Measure = "bits";
   let at = 0;
   const about = h("div", { class: "panel", "aria-live": "polite" });
+  const types = h("div");
   const legend = h("div", { class: "legend after" });
   const helpId = freshId("help");
 
@@ -292,14 +327,15 @@ function board(): Board {
   return {
     element: h(
       "div",
-      { class: "columns wide-left" },
+      { class: "columns wide-left anatomy-board" },
       h("div", {}, h("div", { class: "anatomy-grid" }, grid), legend, h("p", { class: "visually-hidden", id: helpId }, help)),
-      about,
+      h("div", { class: "stacked" }, about, types),
     ),
     show: (next, by) => {
       map = next;
       measure = by;
       grid.redraw();
+      types.replaceChildren(typeBars(next));
       legend.replaceChildren(...legendOf(next, by));
     },
   };

@@ -134,7 +134,8 @@ function proof(run: Verify): HTMLElement {
   return h(
     "div",
     { class: "proof" },
-    h("p", { class: "muted" }, `${baseName(run.original.path)} on ${run.text.path === "embedded" ? "ech0's own evaluation text" : run.text.path}: ${countText(run.text.n_tokens)} tokens scored in ${run.text.n_chunks} chunks of ${run.text.n_ctx}, by ${run.engine}, in ${durationText(run.seconds)}.`),
+    h("h3", { class: "first" }, run.candidates.map((c) => baseName(c.path)).join(", ")),
+    h("p", { class: "muted" }, `Beside ${baseName(run.original.path)}, on ${run.text.path === "embedded" ? "ech0's own evaluation text" : run.text.path}: ${countText(run.text.n_tokens)} tokens scored in ${run.text.n_chunks} chunks of ${run.text.n_ctx}, by ${run.engine}, in ${durationText(run.seconds)}.`),
     drawn((width) => dotPlot({ dots, title: "KL divergence from the original, nats per token, 95 %", label: "KL divergence", log: true }, width)),
     distributions(run),
     evidenceTable(run),

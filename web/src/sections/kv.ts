@@ -117,5 +117,5 @@ function planned(plan: KvPlan): HTMLElement {
 
 export function kvSection(page: Page): HTMLElement | null {
   if (page.kvPlans.length === 0) return null;
-  return section("kv", "The KV cache", "Types of cache by what they take and what they were measured to lose on this model.", ...page.kvPlans.map(planned));
+  return section("kv", "The KV cache", "Types of cache by what they take and what they were measured to lose on the model that is named.", ...page.kvPlans.map(planned));
 }

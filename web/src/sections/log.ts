@@ -1,6 +1,6 @@
 // Every run that the page was made from, as it was written.
 import { commandLine, copyButton, h, section } from "../dom";
-import type { Page, Run } from "../data";
+import { baseName, type Page, type Run } from "../data";
 import { durationText } from "../format";
 
 const words: Record<string, string> = {
@@ -18,6 +18,21 @@ const words: Record<string, string> = {
   "ech0.calibrate/1": "calibrated",
   "ech0.serve/1": "serves",
 };
+
+/** What a report is about, in the words of a person who sends it to another. */
+export function titleOf(page: Page): string {
+  const schema = page.log[0]?.schema;
+  const [verify, compress, prune, bench, surgeon, plan, model] = [page.verifies[0], page.compressions[0], page.prunings[0], page.benches[0], page.surgeons[0], page.kvPlans[0], page.models[0]];
+  if (compress) return `${baseName(compress.output.path)}, made of ${baseName(compress.source.path)}`;
+  if (verify) return `${verify.candidates.map((c) => baseName(c.path)).join(", ")} beside ${baseName(verify.original.path)}`;
+  if (prune) return `${baseName(prune.output.path)}, cut from ${baseName(prune.source.path)}`;
+  if (bench) return `Speed and memory on ${bench.machine}`;
+  if (surgeon) return `${baseName(surgeon.model)}, asked about itself`;
+  if (plan) return `The caches of ${baseName(plan.model)}`;
+  if (model) return model.name || baseName(model.asked);
+  if (page.machine) return page.machine.title || page.machine.name;
+  return `Report: ${schema ?? "ech0"}`;
+}
 
 function commandOf(run: Run): string | null {
   const inner = run.optimize as Run | undefined;

@@ -38,16 +38,31 @@ function patterns(): SVGElement {
   );
 }
 
+/** Less than this of the limit, and the parts can't be told apart: they are drawn once more, enlarged. */
+const smallShare = 0.25;
+
+function parts(memory: Memory, x: (bytes: number) => number, y: number, height: number): SVGElement[] {
+  let at = 0;
+  return partsOf(memory).map((part) => {
+    const rect = s("rect", { class: part.className, x: x(at), y, width: Math.max(0.5, x(part.bytes)), height });
+    at += part.bytes;
+    return rect;
+  });
+}
+
 function bar(memory: Memory, budget: number, width: number): SVGElement {
   const height = 34;
   const top = 18;
   const whole = Math.max(memory.total_bytes, budget) * 1.04;
   const x = scaleLinear([0, whole], [0, width]);
-  const svg = s("svg", { class: "memory", width, height: height + top + 4, role: "img", "aria-label": words(memory, budget) }, patterns());
-  let at = 0;
-  for (const part of partsOf(memory)) {
-    svg.append(s("rect", { class: part.className, x: x(at), y: top, width: Math.max(0.5, x(part.bytes)), height }));
-    at += part.bytes;
+  const enlarged = memory.total_bytes < smallShare * whole;
+  const [below, gap] = [top + height, 22];
+  const svg = s("svg", { class: "memory", width, height: below + (enlarged ? gap + height : 0) + 4, role: "img", "aria-label": words(memory, budget) }, patterns(), ...parts(memory, x, top, height));
+  const at = memory.total_bytes;
+  if (enlarged) {
+    const wide = scaleLinear([0, at], [0, x(budget)]);
+    const cone = `M0 ${below}H${x(at)}L${x(budget)} ${below + gap}H0Z`;
+    svg.append(s("path", { class: "cone", d: cone }), ...parts(memory, wide, below + gap, height));
   }
   if (budget > at) svg.append(s("rect", { class: "headroom", x: x(at), y: top + 0.5, width: x(budget - at), height: height - 1 }));
   svg.append(

@@ -4,9 +4,9 @@ import { line } from "d3-shape";
 import { type Box, type Scale, logTicks, xAxis, yAxis } from "../chart/axes";
 import { gradeBadge, gradeLegend, gradeShape } from "../chart/marks";
 import { commandLine, drawn, h, linked, s } from "../dom";
-import { baseName } from "../data";
-import { diskText, memoryText, natsText, percentText, significant } from "../format";
-import type { Option } from "../whatif/types";
+import { baseName, type MeasuredFile } from "../data";
+import { diskText, memoryText, natsText, percentText, significant, withZeros } from "../format";
+import type { Grade, Option } from "../whatif/types";
 import { memoryBar } from "./memory";
 
 /** Of each model and preset one cache: the first that fits, as it was asked for; the others would lie on top of it. */
@@ -30,6 +30,29 @@ export interface OptionsView {
   minTokensPerS: number;
   selected: Option | null;
   select: (name: string) => void;
+  /** Files whose loss was measured, by the name of their model as options have it. */
+  measured: { model: string; file: MeasuredFile }[];
+}
+
+/** A measured file in the chart: its loss as measured, its memory that of the nearest option with as many bytes more or less. */
+interface Proven {
+  model: string;
+  file: MeasuredFile;
+  bytes: number;
+  loss: { value: number; low: number; high: number };
+}
+
+function provenOf(view: OptionsView, best: number): Proven[] {
+  const all = oneCacheEach(view);
+  return view.measured.flatMap(({ model, file }) => {
+    const own = all.filter((o) => o.model === model);
+    const distance = (o: Option): number => Math.abs(o.file_bytes - file.size_bytes);
+    const nearest = own.reduce<Option | null>((a, b) => (a && distance(a) <= distance(b) ? a : b), null);
+    if (!nearest) return [];
+    const level = levelOf(nearest) - best;
+    const { mean, low, high } = file.kl_divergence;
+    return [{ model, file, bytes: nearest.memory.total_bytes + file.size_bytes - nearest.file_bytes, loss: { value: mean + level, low: low + level, high: high + level } }];
+  });
 }
 
 const familiar = new Set(["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", "IQ2_M", "Q2_K", "mix", "as it is"]);
@@ -38,10 +61,13 @@ const least = 1e-4; // where "no loss" stands on a logarithmic axis
 export const shortName = (o: Option): string => `${baseName(o.model)} ${o.preset}, ${o.kv_type} cache`;
 const modelsOf = (options: Option[]): string[] => [...new Set(options.map((o) => o.model))];
 
+/** Of its original, in the scale in which models are compared. */
+const levelOf = (o: Option): number => o.loss - o.quality.kl_divergence - (o.kv_loss?.kl_divergence ?? 0);
+
 /** Loss above the best original, with its interval: what the vertical axis shows. */
 function lossOf(o: Option, best: number): { value: number; low: number; high: number } {
-  const level = o.loss - o.quality.kl_divergence - best;
-  return { value: o.loss - best, low: o.quality.low + level, high: o.quality.high + level };
+  const level = levelOf(o) - best;
+  return { value: o.loss - best, low: o.quality.low + (o.kv_loss?.low ?? 0) + level, high: o.quality.high + (o.kv_loss?.high ?? 0) + level };
 }
 
 interface Chart {
@@ -54,8 +80,8 @@ interface Chart {
 function chartOf(view: OptionsView, width: number, left: number): Chart {
   const height = window.innerWidth >= 992 ? 460 : 380; // side by side they share the vertical axis
   const box: Box = { left, right: width - 14, top: 44, bottom: height - 44 };
-  const best = Math.min(...view.options.map((o) => o.loss - o.quality.kl_divergence));
-  const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value));
+  const best = Math.min(...view.options.map(levelOf));
+  const highest = Math.max(least * 10, ...view.options.map((o) => lossOf(o, best).value), ...provenOf(view, best).map((p) => p.loss.value));
   const lowest = Math.max(least, Math.min(...view.options.map((o) => lossOf(o, best).value).filter((v) => v > 0)) / 1.6);
   const y = scaleLog([lowest, highest * 1.5], [box.bottom, box.top]).clamp(true);
   return { box, y, best, height };
@@ -80,10 +106,39 @@ function mark(view: OptionsView, o: Option, x: number, y: number, models: string
   return g;
 }
 
+function provenMark(proven: Proven, x: number, y: (loss: number) => number, models: string[]): SVGElement[] {
+  const { file, loss } = proven;
+  const model = `model-${models.indexOf(proven.model)}`;
+  const kl = file.kl_divergence;
+  return [
+    s("line", { class: `whisker mark ${model}`, x1: x, x2: x, y1: y(loss.low), y2: y(loss.high) }),
+    s(
+      "g",
+      { class: `mark proven ${model}`, transform: `translate(${x} ${y(loss.value)})` },
+      s("title", {}, `${file.name}, ${diskText(file.size_bytes)}: KL ${natsText(kl.mean)} [${natsText(kl.low)}, ${natsText(kl.high)}], measured`),
+      gradeShape("measured", 6),
+    ),
+  ];
+}
+
+/** Measured files by their names, before the options have theirs. */
+function provenLabels(proven: Proven[], place: (p: Proven) => [number, number], box: Box): { texts: SVGElement[]; taken: [number, number, number][] } {
+  const taken = proven.map((p): [number, number, number] => [place(p)[0] - 9, place(p)[1], 18]);
+  const texts = proven.flatMap((p) => {
+    const [x, y] = place(p);
+    const name = p.file.name.replace(/\.gguf$/, "");
+    const width = name.length * 7.2 + 4;
+    const start = x + 12 + width <= box.right + 12 ? x + 12 : x - 12 - width;
+    if (start < box.left || taken.some(([a, b, w]) => Math.abs(b - y) < 14 && start < a + w && a < start + width)) return [];
+    taken.push([start, y, width]);
+    return [s("text", { class: "strong proven", x: start, y: y + 4, "aria-hidden": "true" }, name)];
+  });
+  return { texts, taken };
+}
+
 /** Names beside the marks of the front, where there is room for them. */
-function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box): SVGElement[] {
+function labels(view: OptionsView, place: (o: Option) => [number, number], box: Box, taken: [number, number, number][] = []): SVGElement[] {
   const marks = view.options.map(place);
-  const taken: [number, number, number][] = [];
   const first = (o: Option): number => (o.name === view.selected?.name ? 0 : o.fits && familiar.has(o.preset) ? 1 : 2);
   const free = (start: number, y: number, width: number): boolean =>
     start >= box.left &&
@@ -114,7 +169,8 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
   const budget = view.budget / unit;
   // A limit far beyond everything would push all that there is to one side.
   const [smallest, largest] = [Math.min(...memories), Math.max(...memories)];
-  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, smallest * 1.1, Math.min(largest * 1.03, budget * 1.5));
+  const beyond = Math.min(largest * 1.03, Math.max(budget * 1.5, smallest * 2.5));
+  const last = budget > 2.5 * largest ? largest * 1.1 : Math.max(budget * 1.06, beyond);
   const x = scaleLinear([Math.min(smallest * 0.9, budget * 0.8), last], [box.left, box.right]);
   const svg = s("svg", { width, height, role: "img", "aria-label": "Memory of every option against its loss; the table below has the figures" });
   const end = x.domain()[1] ?? 1;
@@ -146,7 +202,11 @@ function sizeChart(view: OptionsView, width: number): SVGElement {
       );
     svg.append(mark(view, o, px, py, models));
   }
-  svg.append(...labels({ ...view, options: shown }, place, box));
+  const proven = provenOf(view, best).filter((p) => p.bytes / unit <= end);
+  const placeProven = (p: Proven): [number, number] => [x(p.bytes / unit), y(Math.max(least, p.loss.value))];
+  for (const p of proven) svg.append(...provenMark(p, placeProven(p)[0], (loss) => y(Math.max(least, loss)), models));
+  const named = provenLabels(proven, placeProven, box);
+  svg.append(...named.texts, ...labels({ ...view, options: shown }, place, box, named.taken));
   return svg;
 }
 
@@ -168,6 +228,7 @@ function speedChart(view: OptionsView, width: number): SVGElement {
       s("line", { class: "limit", x1: x(view.minTokensPerS), x2: x(view.minTokensPerS), y1: box.top - 4, y2: box.bottom }),
       s("text", { class: "limit-text", x: x(view.minTokensPerS) + 4, y: box.top - 8 }, `at least ${view.minTokensPerS}`),
     );
+  if (shown.length === 0) svg.append(s("text", { class: "strong", x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2, "text-anchor": "middle" }, view.options.some((o) => o.fits) ? "No speed is known." : "None fits."));
   const place = (o: Option): [number, number] => [x(o.speed.tokens_per_s.value), y(Math.max(least, lossOf(o, best).value))];
   for (const o of shown) {
     const [px, py] = place(o);
@@ -201,19 +262,25 @@ const keys: Record<SortKey, (o: Option) => number> = {
   bits: (o) => o.bits_per_weight,
   memory: (o) => o.memory.total_bytes,
   speed: (o) => -o.speed.tokens_per_s.value,
-  loss: (o) => o.loss,
+  loss: (o) => o.quality.kl_divergence,
 };
 
 function speedText(o: Option): string {
   const { value, low, high } = o.speed.tokens_per_s;
-  return value > 0 ? `${significant(value, 3)} (${significant(low, 3)} to ${significant(high, 3)})` : "not known";
+  return value > 0 ? `${withZeros(value, 3)} (${withZeros(low, 3)} to ${withZeros(high, 3)})` : "not known";
 }
 
 function qualityText(o: Option): string {
   const q = o.quality;
   if (q.kl_divergence <= 0) return o.grade === "measured" ? "the original" : "0";
-  const value = significant(q.kl_divergence, 3);
+  const value = natsText(q.kl_divergence);
   return q.low === q.high ? value : `${value} (${significant(q.low, 2)} to ${significant(q.high, 2)})`;
+}
+
+function cacheText(o: Option): string {
+  const loss = o.kv_loss;
+  if (!loss) return "not known";
+  return loss.kl_divergence > 0 ? `${significant(loss.kl_divergence, 2)} (${significant(loss.low, 2)} to ${significant(loss.high, 2)})` : "0";
 }
 
 function verdictOf(view: OptionsView, o: Option): string {
@@ -258,10 +325,10 @@ export class OptionsTable {
     return h("th", { scope: "col", class: numeric ? "num" : null, "aria-sort": active ? (ascending ? "ascending" : "descending") : null }, button);
   }
 
-  private row(view: OptionsView, o: Option): HTMLElement {
+  private row(view: OptionsView, o: Option, withCaches: boolean): HTMLElement {
     const chosen = o.name === view.selected?.name;
     const verdict = verdictOf(view, o);
-    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, shortName(o));
+    const name = h("button", { type: "button", class: "link", "aria-pressed": chosen ? "true" : "false", "data-option": o.name, title: o.name }, modelsOf(view.options).length > 1 ? shortName(o) : `${o.preset}, ${o.kv_type} cache`);
     name.addEventListener("click", () => {
       view.select(o.name);
       [...this.element.querySelectorAll<HTMLButtonElement>("button.link")].find((b) => b.dataset.option === o.name)?.focus();
@@ -275,6 +342,7 @@ export class OptionsTable {
       h("td", { class: "num" }, memoryText(o.memory.total_bytes)),
       h("td", {}, speedText(o)),
       h("td", {}, qualityText(o)),
+      withCaches ? h("td", {}, cacheText(o)) : null,
       h("td", {}, gradeBadge(o.grade)),
       h("td", { class: verdict.startsWith("too") ? "why-not" : "" }, verdict),
     );
@@ -284,6 +352,7 @@ export class OptionsTable {
     const { view } = this;
     if (!view) return;
     const rows = this.rows(view);
+    const withCaches = view.options.some((o) => o.kv_loss);
     const more = h("button", { type: "button", class: "quiet" }, this.all ? "Only the interesting ones" : `All ${view.options.length}`);
     more.addEventListener("click", () => {
       this.all = !this.all;
@@ -309,14 +378,15 @@ export class OptionsTable {
               this.heading("memory", "memory", true),
               this.heading("speed", "tokens/s", false),
               this.heading("loss", "KL from the original", false),
+              withCaches ? this.heading(null, "KL of the cache", false) : null,
               this.heading(null, "known by", false),
               this.heading(null, "verdict", false),
             ),
           ),
-          h("tbody", {}, ...rows.map((o) => this.row(view, o))),
+          h("tbody", {}, ...rows.map((o) => this.row(view, o, withCaches))),
         ),
       ),
-      h("p", { class: "small muted after" }, "What a q8_0 or q4_0 cache costs in quality is not counted. ", more),
+      h("div", { class: "below-table" }, h("p", { class: "small muted" }, withCaches ? "What a cache costs is by ech0 kv plan of this file, and counted where it is known. " : "What a q8_0 or q4_0 cache costs in quality is not counted: ech0 kv plan measures it. "), more),
     );
   }
 }
@@ -333,6 +403,7 @@ function detail(o: Option, budget: number): HTMLElement {
     ["quality", `KL ${qualityText(o)} nats per token `, gradeBadge(o.grade), h("br"), h("span", { class: "muted small" }, linked(o.source))],
     ["speed", `${speedText(o)} tokens/s `, gradeBadge(speed.grade), h("br"), h("span", { class: "muted small" }, linked(speed.source))],
   ];
+  if (o.kv_loss) facts.push(["its cache", `KL ${cacheText(o)} nats per token `, gradeBadge(o.kv_loss.grade)]);
   if (o.quality.perplexity)
     facts.push(["perplexity", `${o.quality.perplexity.toFixed(3)}, of the original ${(o.quality.perplexity_original ?? 0).toFixed(3)}`]);
   if (speed.bound_tokens_per_s > 0)
@@ -359,21 +430,22 @@ export function optionsView(): { charts: HTMLElement; detail: HTMLElement; table
   const legend = h("div");
   const about = h("div");
   const table = new OptionsTable();
+  const caption = h("figcaption");
   const charts = h(
     "figure",
     { class: "options-charts" },
     legend,
     h("div", { class: "columns wide-left" }, size, speed),
-    h(
-      "figcaption",
-      {},
-      "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
-        "Faint: too large or too slow. Of each size one cache is drawn, the first that fits. Choose a mark, or a name in the table.",
-    ),
+    caption,
   );
   const show = (next: OptionsView): void => {
     view = next;
-    legend.replaceChildren(gradeLegend(next.options.map((o) => o.grade)), modelLegend(next.options) ?? "");
+    const grades: Grade[] = [...next.options.map((o) => o.grade), ...next.measured.map(() => "measured" as const)];
+    legend.replaceChildren(gradeLegend(grades), modelLegend(next.options) ?? "");
+    caption.textContent =
+      "Lower is closer to the original. The line joins what nothing else beats at once in quality, speed and memory. Bars are intervals that hold nine times of ten. " +
+      "Faint: too large or too slow. Of each size one cache is drawn, the first that fits. Choose a mark, or a name in the table." +
+      (next.measured.length > 0 ? " Discs with a file's name: what was measured of it, above or below what was expected of that size." : "");
     size.redraw();
     speed.redraw();
     about.replaceChildren(next.selected ? detail(next.selected, next.budget) : "");

@@ -1,5 +1,5 @@
 // What was cut from which layer and what that lost; and what the surgeon thought of it, where one was asked.
-import { drawn, h, s, section } from "../dom";
+import { commandLine, drawn, h, s, section } from "../dom";
 import { baseName, type Page, type Prune, type Surgeon } from "../data";
 import { countText, diskText, natsText, percentText } from "../format";
 
@@ -32,12 +32,26 @@ function whatWent(run: Prune): string {
   return `${layers > 0 ? `${countText(layers)} whole layers, ` : ""}${countText(kv_heads)} KV heads and ${countText(ffn_channels)} feed-forward channels`;
 }
 
+/** Whether pruning paid, in the words of prune itself. */
+function worth(run: Prune): HTMLElement | null {
+  const { verdict } = run;
+  if (!verdict) return null;
+  return h(
+    "div",
+    { class: "panel" },
+    h("h3", { class: "first" }, verdict.prune ? "Pruning pays here" : "Do not prune: round instead"),
+    h("p", { class: "first" }, `${verdict.why.charAt(0).toUpperCase()}${verdict.why.slice(1)}.`),
+    verdict.compress_instead ? commandLine(verdict.compress_instead) : null,
+  );
+}
+
 function operation(run: Prune): HTMLElement {
   const kl = run.kl_divergence;
   return h(
     "div",
-    {},
+    { class: "proof" },
     h("p", {}, `${baseName(run.output.path)} (${diskText(run.output.size_bytes)}): ${countText(run.removed.parameters)} weights removed: ${whatWent(run)}.`),
+    worth(run),
     run.removed.experts > 0 ? null : h("div", { class: "columns two" }, drawn((width) => layerBars(run, width, "heads")), drawn((width) => layerBars(run, width, "channels"))),
     h(
       "dl",
@@ -59,15 +73,38 @@ function operation(run: Prune): HTMLElement {
 
 const findings: Record<string, string> = { confirmed: "✓ confirmed", wrong: "✗ wrong", unsupported: "? no fact behind it" };
 
+type Claim = Surgeon["opinions"][number]["claims"][number];
+
+/** Small models repeat themselves: the same number for the same fact is shown once, with how often it was said. */
+function distinct(claims: Claim[]): { claim: Claim; times: number }[] {
+  const found = new Map<string, { claim: Claim; times: number }>();
+  for (const claim of claims) {
+    const key = JSON.stringify([claim.number, claim.fact, claim.finding]);
+    found.set(key, { claim, times: (found.get(key)?.times ?? 0) + 1 });
+  }
+  return [...found.values()];
+}
+
 /** One answer, and what each number in it is worth. */
-function answer(o: Surgeon["opinions"][number]): HTMLElement[] {
-  return [
+function answer(o: Surgeon["opinions"][number]): HTMLElement {
+  return h(
+    "div",
+    { class: "answer" },
     h("h4", {}, o.title),
     h("p", {}, o.answer, o.complete ? "" : " … (the answer broke off)"),
     o.claims.length > 0
-      ? h("ul", { class: "claims small" }, ...o.claims.map((c) => h("li", { class: c.finding }, h("strong", {}, c.number), ` ${c.fact ?? "in words"} `, h("span", {}, findings[c.finding] ?? c.finding))))
+      ? h("ul", { class: "claims small" }, ...distinct(o.claims).map(({ claim: c, times }) => h("li", { class: c.finding }, h("strong", {}, c.number), ` ${c.fact ?? "in words"} `, times > 1 ? `${times} times ` : "", h("span", {}, findings[c.finding] ?? c.finding))))
       : h("p", { class: "small muted" }, "No number in it."),
-  ];
+  );
+}
+
+/** What was measured of the model that the surgeon was asked about: prune beside rounding, or the ways that compress tried. */
+function measuredVerdict(run: Surgeon, page: Page): string {
+  const compared = page.compressions.find((c) => c.verdict)?.verdict;
+  const pruned = page.prunings.find((p) => p.verdict)?.verdict;
+  if (run.verdict ?? compared) return run.verdict ?? compared ?? "";
+  if (pruned) return `${pruned.prune ? "Prune" : "Do not prune"}: ${pruned.why} (${baseName(page.prunings.find((p) => p.verdict)!.source.path)}).`;
+  return "Not measured: ech0 prune sets what it made beside rounding to as few bytes, and ech0 compress --allow-prune takes the closest of several ways.";
 }
 
 /** The measured verdict, and beside it what a model says of itself. */
@@ -76,16 +113,16 @@ function opinion(run: Surgeon, page: Page): HTMLElement {
   const rate = (name: string, n: number): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", { class: "big" }, countText(n)));
   return h(
     "div",
-    { class: "columns two" },
+    { class: "columns wide-right" },
     h(
       "div",
-      { class: "panel" },
+      { class: "panel stays" },
       h("h3", { class: "first" }, "The verdict, measured"),
-      h("p", {}, run.verdict ?? page.compressions.find((c) => c.verdict)?.verdict ?? "Not measured: ech0 compress --allow-prune makes several ways to the same bytes and takes the closest; ech0 surgeon --with shows it here."),
+      h("p", {}, measuredVerdict(run, page)),
       h("p", { class: "small muted" }, "This decides. What stands beside it is one model's words, of which nothing enters a plan."),
       h("dl", { class: "readings" }, rate("numbers confirmed", confirmed), rate("wrong", wrong), rate("without a fact", unsupported)),
     ),
-    h("div", { class: "panel opinion" }, h("h3", { class: "first" }, `What ${baseName(run.analyst)} thinks of ${run.model ? baseName(run.model) : "itself"}`), ...run.opinions.flatMap(answer)),
+    h("div", { class: "panel opinion" }, h("h3", { class: "first" }, `What ${baseName(run.analyst)} thinks of ${run.model ? baseName(run.model) : "itself"}`), h("div", { class: "answers" }, ...run.opinions.map(answer))),
   );
 }
 

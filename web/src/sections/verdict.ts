@@ -39,7 +39,7 @@ function figures(o: Option, machine: Machine, nCtx: number): HTMLElement {
     figure("memory", memoryText(o.memory.total_bytes), `of ${memoryText(machine.model_budget_bytes)}`, machine.budget_grade),
     figure("speed", speed.value > 0 ? `${significant(speed.value, 3)} tokens/s` : "not known", speed.value > 0 ? between(speed.low, speed.high, 3) : "", o.speed.grade),
     figure("KL, nats per token", kl.kl_divergence > 0 ? significant(kl.kl_divergence, 2) : "none lost", kl.kl_divergence > 0 ? between(kl.low, kl.high, 2) : "", kl.kl_divergence > 0 ? o.grade : null),
-    figure("context", `${countText(nCtx)} tokens`, `${o.kv_type} cache`, null),
+    figure("context", `${countText(nCtx)} tokens`, `${o.kv_type} cache${o.kv_loss && o.kv_loss.kl_divergence > 0 ? `, loses ${significant(o.kv_loss.kl_divergence, 2)}` : ""}`, o.kv_loss && o.kv_loss.kl_divergence > 0 ? o.kv_loss.grade : null),
   );
 }
 

@@ -108,7 +108,8 @@ function optionOf(
     quality: file.quality,
     grade: file.grade,
     source: file.source,
-    loss: file.quality.kl_divergence + model.level,
+    kv_loss: cache.loss ? { ...cache.loss, grade: file.preset === "as it is" ? "measured" : "predicted" } : null,
+    loss: file.quality.kl_divergence + (cache.loss?.kl_divergence ?? 0) + model.level,
     on_front: false,
     command: commandOf(model, file),
   };

@@ -34,6 +34,15 @@ export interface CacheBasis {
   compute_bytes: number;
   output_bytes: number;
   n_nodes: number;
+  /** what a kept kv plan measured; none in pages of older versions */
+  loss?: Estimate | null;
+}
+
+/** KL divergence from an f16 cache, nats per token. */
+export interface Estimate {
+  kl_divergence: number;
+  low: number;
+  high: number;
 }
 
 export interface ModelBasis {
@@ -149,6 +158,8 @@ export interface Option {
   quality: Quality;
   grade: Grade;
   source: string;
+  /** what the cache costs, and how that is known: of the file itself, or of one that is made of it */
+  kv_loss: (Estimate & { grade: Grade }) | null;
   loss: number;
   on_front: boolean;
   command: string;

@@ -35,6 +35,21 @@ for (const name of pages) {
   });
 }
 
+test("a report's title says what it is about", async ({ page }) => {
+  const titles: Record<string, string> = {
+    "report-verify-768": "768-Q4_K_M.gguf, 768-Q3_K_M.gguf beside smollm2-768-qwen2.gguf",
+    "report-prune-768": "pruned-20.gguf, cut from smollm2-768-qwen2.gguf",
+    "report-bench": `Speed and memory on ${dataOf("report-bench").machine}`,
+    "report-kv-plan-demo": "The caches of smollm2-135m-instruct-q4_1.gguf",
+    "report-inspect": dataOf("report-inspect").name,
+  };
+  for (const [name, title] of Object.entries(titles)) {
+    await open(page, name);
+    await expect(page.locator("h1")).toHaveText(title);
+    await expect(page).toHaveTitle(`ech0: ${title}`);
+  }
+});
+
 test("names that want to be markup stay text", async ({ page }) => {
   const complaints: string[] = [];
   page.on("console", (message) => complaints.push(message.text()));

@@ -72,7 +72,12 @@ function manyTensors(data: Record<string, any>): unknown {
 export default function makePages(): void {
   mkdirSync(folder, { recursive: true });
   for (const run of readdirSync(runs)) copyFileSync(join(runs, run), join(folder, run));
-  const kept = readdirSync(runs).flatMap((run) => ["--with", run]);
+  const withRuns = (...names: string[]): string[] => names.flatMap((run) => ["--with", run]);
+  const kept = withRuns(...readdirSync(runs).filter((run) => run !== "kv-plan-768.json")); // one plan is enough for a page
+  const own: Record<string, string[]> = {
+    "768": withRuns("bench.json", ...readdirSync(runs).filter((run) => run.endsWith("-768.json"))),
+    demo: withRuns("kv-plan-demo.json"),
+  };
   dashboard("32b", "qwen2.5:32b", "qwen2.5:14b", "--machine", "m4-24gb");
   dashboard("moe", "qwen3:30b-a3b", "--machine", "m4-24gb", ...kept);
   dashboard("none", "qwen2.5:32b", "--machine", "m4-24gb", "--memory", "4GiB");
@@ -81,7 +86,7 @@ export default function makePages(): void {
     const found = modelFolders.map((models) => join(models, file)).find((path) => existsSync(path));
     if (!found) continue;
     if (!existsSync(join(folder, file))) symlinkSync(found, join(folder, file)); // by its name alone, wherever it lies
-    dashboard(name, file, ...(name === "768" ? kept : []));
+    dashboard(name, file, ...(own[name] ?? []));
   }
   for (const run of readdirSync(runs)) ech0(["report", run, "--format", "html", "-o", `report-${run.replace(".json", "")}.html`]);
   for (const [name, arguments_] of Object.entries({ fit: ["fit", "qwen2.5:32b", "--machine", "m4-24gb"], doctor: ["doctor"], inspect: ["inspect", "qwen2.5:14b"] })) {

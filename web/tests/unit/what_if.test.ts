@@ -25,6 +25,7 @@ const resultOf = (o: Option): Record<string, unknown> => ({
   on_front: o.on_front,
   command: o.command,
   kl_divergence: o.quality.kl_divergence,
+  ...(o.kv_loss ? { kv_loss: o.kv_loss } : {}),
 });
 
 /** Equal, numbers to the last few bits. */
