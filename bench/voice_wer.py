@@ -111,7 +111,7 @@ def dialogue(speaker, gap_s, noise, path):
 
 def talk(recognizer, speaker, path):
     answer = f"{scratch}/answer.wav"
-    said = run(model, "--wav", path, "--wav-out", answer, "--recognizer", recognizer, "--speaker", speaker, "--temp", "0",
+    said = run(model, "--wav", path, "--wav-out", answer, "--recognizer", recognizer, "--speaker", speaker, "-s", "1",
                "-n", "40", "--json")
     return json.loads(said), answer
 

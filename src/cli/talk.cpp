@@ -21,6 +21,7 @@
 #include "voice/language.h"
 #include "voice/resampler.h"
 #include "voice/talk.h"
+#include "voice/transcript.h"
 #include "voice/wav.h"
 
 namespace ech0 {
@@ -63,7 +64,7 @@ int say(const Arguments& arguments) {
 
 int transcribe(const Arguments& arguments) {
     const Sound sound = resampled(read_wav(arguments.transcribe), speech_rate);
-    const std::string text = load_recognizer(arguments.voice)->transcribe(sound);
+    const std::string text = transcript(sound, *load_listener(arguments.voice), *load_recognizer(arguments.voice));
     print(text + "\n");
     return has_words(text) ? exit_yes : exit_no;
 }

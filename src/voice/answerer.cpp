@@ -179,8 +179,9 @@ void Answerer::forget_dropped() {
     last_answered_ = dropped->answered_before;
 }
 
-// What the model is told of an answer that was stopped: only what was heard of it, ending in a dash; and if that was
-// nothing, what was said before belongs to what is said now.
+// What the model is told of an answer that was stopped: only what was heard of it, and that it was interrupted; and if
+// nothing was heard, what was said before belongs to what is said now. The user tells it: a mark at the end of the
+// model's own words (a dash, "[interrupted]") is something that small models begin to write themselves.
 std::string Answerer::with_what_was_cut_off(std::string text) {
     text = std::exchange(unanswered_, "") + text;
     if (!last_answered_) return text;
@@ -197,7 +198,8 @@ std::string Answerer::with_what_was_cut_off(std::string text) {
     if (!cut || messages.empty()) return text;
     if (messages.back().role == "assistant") messages.pop_back();
     if (!said.empty()) {
-        messages.push_back({"assistant", said + " \u2014"});
+        messages.push_back({"assistant", said});
+        text = "(I interrupted you.) " + text;
     } else if (!messages.empty() && messages.back().role == "user") {
         text = messages.back().content + " " + text;
         messages.pop_back();
