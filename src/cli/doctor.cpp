@@ -52,10 +52,15 @@ TalkPart engine_part(const std::vector<VoiceEngine>& engines, const std::string&
 
 std::vector<TalkPart> look_at_voice() {
     const AudioDevices devices = audio_devices();
-    const std::vector<VoiceEngine> engines = voice_engines();
-    return {device_part("microphone", devices.inputs, devices.problem),
-            device_part("loudspeaker", devices.outputs, devices.problem), engine_part(engines, "listener"),
-            engine_part(engines, "recognizer"), engine_part(engines, "speaker")};
+    std::vector<TalkPart> parts = {device_part("microphone", devices.inputs, devices.problem),
+                                   device_part("loudspeaker", devices.outputs, devices.problem)};
+    try {
+        const std::vector<VoiceEngine> engines = voice_engines();
+        for (const char* role : {"listener", "recognizer", "speaker"}) parts.push_back(engine_part(engines, role));
+    } catch (const Error& error) {  // without HOME there is no place for them
+        for (const char* role : {"listener", "recognizer", "speaker"}) parts.push_back({role, "", error.what()});
+    }
+    return parts;
 }
 
 int look_at_this_machine(bool json) {
