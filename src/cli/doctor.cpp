@@ -1,9 +1,12 @@
 #include "report/doctor.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
 #include "ech0/error.h"
+#include "voice/device.h"
+#include "voice/engines.h"
 
 namespace ech0 {
 namespace {
@@ -25,8 +28,44 @@ int show_profile(const Machine& machine, bool json) {
     return exit_yes;
 }
 
+// The system's usual device, or the first.
+TalkPart device_part(const char* role, const std::vector<AudioDevice>& devices, const std::string& problem) {
+    if (devices.empty()) return {role, "", problem};
+    const auto usual =
+        std::find_if(devices.begin(), devices.end(), [](const AudioDevice& device) { return device.is_default; });
+    return {role, (usual == devices.end() ? devices.front() : *usual).name, ""};
+}
+
+// The best engine of a role that is there; the remedy is that of the best, if it isn't.
+TalkPart engine_part(const std::vector<VoiceEngine>& engines, const std::string& role) {
+    TalkPart part{role, "", ""};
+    for (const VoiceEngine& engine : engines) {
+        if (engine.role != role) continue;
+        if (engine.available) {
+            part.what = engine.what;
+            break;
+        }
+        if (part.remedy.empty()) part.remedy = engine.remedy;
+    }
+    return part;
+}
+
+std::vector<TalkPart> look_at_voice() {
+    const AudioDevices devices = audio_devices();
+    std::vector<TalkPart> parts = {device_part("microphone", devices.inputs, devices.problem),
+                                   device_part("loudspeaker", devices.outputs, devices.problem)};
+    try {
+        const std::vector<VoiceEngine> engines = voice_engines();
+        for (const char* role : {"listener", "recognizer", "speaker"}) parts.push_back(engine_part(engines, role));
+    } catch (const Error& error) {  // without HOME there is no place for them
+        for (const char* role : {"listener", "recognizer", "speaker"}) parts.push_back({role, "", error.what()});
+    }
+    return parts;
+}
+
 int look_at_this_machine(bool json) {
-    const Checkup checkup = check_up();
+    Checkup checkup = check_up();
+    checkup.talk = look_at_voice();
     print(json ? json_text(doctor_json(checkup)) : doctor_text(checkup));
     return exit_yes;
 }

@@ -18,17 +18,23 @@
 #include "voice/device.h"
 #include "voice/engines.h"
 #include "voice/file_audio.h"
+#include "voice/language.h"
 #include "voice/resampler.h"
 #include "voice/talk.h"
+#include "voice/transcript.h"
 #include "voice/wav.h"
 
 namespace ech0 {
 namespace {
 
-constexpr const char* spoken_manner =
-    "You are spoken with, and your answers are read aloud. Answer in one to three short sentences of plain words, "
-    "without "
-    "lists, headings or code.";
+// A voice can only speak its own language, and a small model that has begun in another goes on in it.
+std::string spoken_manner(const Speaker& speaker) {
+    const std::string language = language_name(speaker.language());
+    return fmt::format(
+        "You are a helpful assistant. You talk with people by voice{}. Answer in one to three short sentences of plain "
+        "words, without lists, headings or code.",
+        language.empty() ? "" : ", in " + language);
+}
 
 struct Arguments {
     std::string model, wav, wav_out, input, output, say, transcribe;
@@ -58,7 +64,7 @@ int say(const Arguments& arguments) {
 
 int transcribe(const Arguments& arguments) {
     const Sound sound = resampled(read_wav(arguments.transcribe), speech_rate);
-    const std::string text = load_recognizer(arguments.voice)->transcribe(sound);
+    const std::string text = transcript(sound, *load_listener(arguments.voice), *load_recognizer(arguments.voice));
     print(text + "\n");
     return has_words(text) ? exit_yes : exit_no;
 }
@@ -122,11 +128,11 @@ int talk_command(const Arguments& asked) {
     check_usage(arguments);
     const Config config = read_config();
     ConversationOptions options = arguments.conversation;
-    options.system = arguments.system.value_or(config.system.empty() ? spoken_manner : config.system);
     options.context_shift = true;  // a talk has no end
     check(options);
     const Clock::time_point start = Clock::now();
     Voice voice = load_voice(arguments.voice);
+    options.system = arguments.system.value_or(config.system.empty() ? spoken_manner(*voice.speaker) : config.system);
     Answering answering(model_or_configured(arguments.model, config), arguments.run, config, options);
     TalkSetting setting{voice.listener->name(),
                         voice.recognizer->name(),
@@ -155,7 +161,7 @@ void add_voice_options(CLI::App* command, VoiceWish& voice) {
     command->add_option("--voice-threads", voice.n_threads, "of speech to text and text to speech")
         ->type_name("N")
         ->check(CLI::Range(1, 64))
-        ->capture_default_str();
+        ->default_str("as many as there are idle cores, at most 4");
 }
 
 void add_turn_options(CLI::App* command, Arguments& arguments) {

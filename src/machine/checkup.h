@@ -29,6 +29,13 @@ struct Disk {
     int64_t free_bytes = 0, total_bytes = 0;
 };
 
+/// What `talk` needs, and whether it is here.
+struct TalkPart {
+    std::string role;    ///< "microphone", "loudspeaker", "listener", "recognizer", "speaker"
+    std::string what;    ///< the best that there is; "" if there is none
+    std::string remedy;  ///< how to get it, or a better one; "" if there is nothing to do
+};
+
 /// All that `doctor` knows of this machine.
 struct Checkup {
     Probe probe;
@@ -38,6 +45,7 @@ struct Checkup {
     std::vector<Disk> disks;
     bool has_home = true;            ///< HOME, or what stands in for it, is set
     std::vector<ScoredKind> scores;  ///< how often our predictions have held here
+    std::vector<TalkPart> talk;      ///< of the one who knows about voices: look_at_voice() in cli/doctor.cpp
     std::vector<Problem> problems;
 };
 

@@ -63,6 +63,14 @@ std::string disks_text(const std::vector<Disk>& disks, const Look& look) {
     return "\n" + table.text(look);
 }
 
+std::string talk_text(const std::vector<TalkPart>& parts, const Look& look) {
+    if (parts.empty()) return "";
+    Table table({{"talk"}, {"what there is"}, {"to get it"}});
+    for (const TalkPart& part : parts)
+        table.add({part.role, part.what.empty() ? "none" : printable(part.what, 400), printable(part.remedy, 400)});
+    return "\n" + table.text(look);
+}
+
 std::string scores_text(const std::vector<ScoredKind>& scores) {
     if (scores.empty()) return "\nNo prediction has met its measurement here yet: ech0 bench MODEL makes them meet.\n";
     std::string text = "\nPredictions that held here:";
@@ -128,6 +136,13 @@ Json disks_json(const std::vector<Disk>& disks) {
     return array;
 }
 
+Json talk_parts_json(const std::vector<TalkPart>& parts) {
+    Json array = Json::array();
+    for (const TalkPart& part : parts)
+        array.push_back({{"role", part.role}, {"what", part.what}, {"remedy", part.remedy}});
+    return array;
+}
+
 Json problems_json(const std::vector<Problem>& problems) {
     Json array = Json::array();
     for (const Problem& problem : problems) array.push_back({{"what", problem.what}, {"remedy", problem.remedy}});
@@ -164,6 +179,8 @@ Checkup read_checkup(const Json& json) {
         checkup.disks.push_back(
             {d.at("use"), d.at("path").get<std::string>(), d.at("free_bytes"), d.at("total_bytes")});
     for (const Json& s : json.at("scores")) checkup.scores.push_back({s.at("kind"), {s.at("n"), s.at("n_hits")}});
+    for (const Json& t : json.value("talk", Json::array()))  // runs before it have none
+        checkup.talk.push_back({t.at("role"), t.at("what"), t.at("remedy")});
     for (const Json& p : json.at("problems")) checkup.problems.push_back({p.at("what"), p.at("remedy")});
     return checkup;
 }
@@ -176,8 +193,8 @@ std::string doctor_text(const Checkup& checkup, const Look& look) {
     const Facts more = host_facts(checkup);
     facts.insert(facts.end(), more.begin(), more.end());
     return heading_text(machine.title, look) + facts_text(facts, look) + devices_text(machine.devices, look) +
-           runtimes_text(checkup.runtimes, look) + disks_text(checkup.disks, look) + scores_text(checkup.scores) +
-           problems_text(checkup.problems);
+           runtimes_text(checkup.runtimes, look) + disks_text(checkup.disks, look) + talk_text(checkup.talk, look) +
+           scores_text(checkup.scores) + problems_text(checkup.problems);
 }
 
 Json doctor_json(const Checkup& checkup) {
@@ -189,6 +206,7 @@ Json doctor_json(const Checkup& checkup) {
     json["runtimes"] = runtimes_json(checkup.runtimes);
     json["disks"] = disks_json(checkup.disks);
     json["scores"] = scores_json(checkup.scores);
+    json["talk"] = talk_parts_json(checkup.talk);
     json["problems"] = problems_json(checkup.problems);
     return json;
 }
@@ -211,7 +229,7 @@ std::string profile_text(const Machine& machine, const Look& look) {
 
 Json profile_json(const Machine& machine) {
     Json json = with_schema("ech0.doctor/1", to_json(machine));
-    for (const char* key : {"backends", "runtimes", "disks", "scores", "problems"}) json[key] = Json::array();
+    for (const char* key : {"backends", "runtimes", "disks", "talk", "scores", "problems"}) json[key] = Json::array();
     for (const char* key : {"engine", "host", "read"}) json[key] = nullptr;
     return json;
 }

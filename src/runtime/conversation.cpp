@@ -161,6 +161,23 @@ Answer Conversation::ask(std::string_view message, const OnText& on_text, const 
     return answer;
 }
 
+void Conversation::read_ahead(std::string_view begun) {
+    check_text("prompt", begun);
+    const auto prompt_with = [&](char next) {
+        std::vector<ChatMessage> messages = messages_;
+        messages.push_back({"user", std::string(begun) + next});
+        return tokens_of(messages, true);
+    };
+    // What two messages that go on differently have in common is in the prompt of every one.
+    std::vector<int32_t> wanted = prompt_with('A');
+    wanted.resize(common_prefix(wanted, prompt_with('7')));
+    const size_t n_known = common_prefix(tokens_, wanted);
+    if (n_known == wanted.size() || static_cast<int64_t>(wanted.size()) >= session_.n_ctx()) return;
+    forget_from(n_known);
+    read(wanted, static_cast<int64_t>(wanted.size()));
+    for (const int32_t token : std::span(wanted).subspan(n_known)) sampler_.accept(token);
+}
+
 std::vector<int32_t> Conversation::tokens_of(std::span<const ChatMessage> messages, bool add_assistant) const {
     std::string text;
     if (!options_.raw && !messages.empty()) text = session_.apply_template(messages, add_assistant);

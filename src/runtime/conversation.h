@@ -74,6 +74,12 @@ public:
     /// @param on_thought  gets what a reasoning model writes before its answer
     Answer ask(std::string_view message, const OnText& on_text = {}, const OnText& on_thought = {});
 
+    /// Read what the next prompt begins with whatever the message will be, so that ask() finds it in the context. For
+    /// while nobody waits; the messages stay as they are.
+    /// @param begun  the message is known to begin so
+    /// @throws Interrupted, EngineError
+    void read_ahead(std::string_view begun = "");
+
     void clear();  ///< forget all but the system prompt
     /// Another system prompt, for what was said too; "" = none.
     /// @throws UsageError as check

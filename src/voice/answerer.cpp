@@ -56,6 +56,7 @@ void Answerer::guard(const std::function<void()>& loop) {
     } catch (...) {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
+        changed_.notify_all();
     }
 }
 
@@ -121,8 +122,18 @@ std::vector<TalkTurn> Answerer::turns() {
     return turns;
 }
 
+// The history, the system prompt before the first turn, and what stands before a message.
+void Answerer::read_ahead() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (ending_ || next_) return;
+    }
+    conversation_.read_ahead();
+}
+
 void Answerer::think_loop() {
     for (;;) {
+        read_ahead();
         {
             std::unique_lock lock(mutex_);
             // One answer at a time: the voice is done with the one before, or has been told to be.
@@ -168,8 +179,9 @@ void Answerer::forget_dropped() {
     last_answered_ = dropped->answered_before;
 }
 
-// What the model is told of an answer that was stopped: only what was heard of it, ending in a dash; and if that was
-// nothing, what was said before belongs to what is said now.
+// What the model is told of an answer that was stopped: only what was heard of it, and that it was interrupted; and if
+// nothing was heard, what was said before belongs to what is said now. The user tells it: a mark at the end of the
+// model's own words (a dash, "[interrupted]") is something that small models begin to write themselves.
 std::string Answerer::with_what_was_cut_off(std::string text) {
     text = std::exchange(unanswered_, "") + text;
     if (!last_answered_) return text;
@@ -186,7 +198,8 @@ std::string Answerer::with_what_was_cut_off(std::string text) {
     if (!cut || messages.empty()) return text;
     if (messages.back().role == "assistant") messages.pop_back();
     if (!said.empty()) {
-        messages.push_back({"assistant", said + " \u2014"});
+        messages.push_back({"assistant", said});
+        text = "(I interrupted you.) " + text;
     } else if (!messages.empty() && messages.back().role == "user") {
         text = messages.back().content + " " + text;
         messages.pop_back();
@@ -209,6 +222,7 @@ void Answerer::write_answer(const JobPtr& job, const std::string& text) {
     const auto on_text = [&](std::string_view piece) {
         if (job->cancelled) throw Interrupted();
         queue_pieces(job, splitter.push(piece));
+        wait_for_first_sound(job);
     };
     const Answer answer = conversation_.ask(message, on_text);
     if (!job->cancelled && !interrupted()) queue_pieces(job, splitter.finish());
@@ -233,6 +247,14 @@ void Answerer::queue_pieces(const JobPtr& job, const std::vector<std::string>& p
         job->pieces.push_back(std::move(said));
         changed_.notify_all();
     }
+}
+
+// Two engines on the same cores would make somebody wait twice as long for the first sound; what is written meanwhile
+// is needed only when that has been heard.
+void Answerer::wait_for_first_sound(const JobPtr& job) {
+    std::unique_lock lock(mutex_);
+    if (job->turn.first_piece_s == 0) return;  // there is no piece yet
+    changed_.wait(lock, [&] { return ending_ || job->cancelled || failure_ || job->has_sound; });
 }
 
 void Answerer::speak_loop() {
@@ -265,6 +287,8 @@ void Answerer::speak(const JobPtr& job, const std::string& piece) {
     {
         std::unique_lock lock(mutex_);
         TalkTurn& turn = job->turn;
+        job->has_sound = true;
+        changed_.notify_all();
         if (job->spoken.empty())
             turn.synthesize_s = seconds_between(job->prepared, spoken_at) - turn.recognize_s - turn.first_piece_s;
         changed_.wait(lock, [&] { return ending_ || job->cancelled || job->confirmed; });

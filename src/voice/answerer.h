@@ -15,7 +15,8 @@
 namespace ech0 {
 
 /// Makes answers while somebody else listens: one thread recognizes what was said and lets the model write, a second
-/// speaks each piece as soon as it is there. What was prepared may be dropped while nothing of it has sounded, and
+/// speaks each piece as soon as it is there; the first piece has the machine for itself. While nobody waits, the model
+/// reads what the next message will follow. What was prepared may be dropped while nothing of it has sounded, and
 /// stopped afterwards; the model is then told what was heard of it.
 class Answerer {
 public:
@@ -50,8 +51,8 @@ private:
         TalkTurn turn;
         Clock::time_point prepared;
         std::atomic<bool> cancelled = false;
-        bool dropped = false, confirmed = false, written = false, finished = false;  // under mutex_
-        std::deque<std::string> pieces;                                              // written, not yet spoken
+        bool dropped = false, confirmed = false, written = false, has_sound = false;  // under mutex_
+        std::deque<std::string> pieces;                                               // written, not yet spoken
         std::vector<SpokenPiece> spoken;
         // Of the thinking thread: how things were, in case that this is dropped.
         std::vector<ChatMessage> before;
@@ -67,6 +68,8 @@ private:
     void forget_dropped();
     std::string with_what_was_cut_off(std::string text);
     void queue_pieces(const JobPtr& job, const std::vector<std::string>& pieces);
+    void wait_for_first_sound(const JobPtr& job);
+    void read_ahead();
     void speak(const JobPtr& job, const std::string& piece);
     void finish(const JobPtr& job);
     bool wait_for_piece(const JobPtr& job, std::string& piece);

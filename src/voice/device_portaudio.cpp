@@ -2,9 +2,11 @@
 // copy from and to queues, and everything else happens elsewhere.
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <portaudio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -26,8 +28,9 @@
 namespace ech0 {
 namespace {
 
-constexpr double silent_device_s = 5;  // only zeros for so long: nobody's microphone
-constexpr double gone_device_s = 3;    // nothing at all for so long
+// Only zeros for so long: nobody's microphone. Not less: those that suppress noise give zeros until somebody speaks.
+constexpr double silent_device_s = 20;
+constexpr double gone_device_s = 3;  // nothing at all for so long
 
 constexpr size_t most_unheard = 1 << 20;  // samples; half a minute that nobody took
 
@@ -45,11 +48,31 @@ void quieten_sound_libraries() {
             reinterpret_cast<void (*)(decltype(&jack_says_nothing))>(set)(jack_says_nothing);
 }
 
+/// While it lives, what is written to stderr is gone: PulseAudio's library writes there past every handler when it
+/// looks for a server and finds none.
+class QuietStderr {
+public:
+    QuietStderr() : before_(dup(STDERR_FILENO)), nowhere_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {
+        if (before_ >= 0 && nowhere_ >= 0) dup2(nowhere_, STDERR_FILENO);
+    }
+    ~QuietStderr() {
+        if (before_ >= 0) dup2(before_, STDERR_FILENO);
+        for (const int fd : {before_, nowhere_})
+            if (fd >= 0) close(fd);
+    }
+    QuietStderr(const QuietStderr&) = delete;
+    QuietStderr& operator=(const QuietStderr&) = delete;
+
+private:
+    int before_, nowhere_;
+};
+
 /// PortAudio, from its first use to its last.
 class Library {
 public:
     Library() {
         quieten_sound_libraries();
+        const QuietStderr quiet;
         error_ = Pa_Initialize();
     }
     ~Library() {

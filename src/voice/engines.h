@@ -17,7 +17,7 @@ struct VoiceWish {
     std::string recognizer = "auto";  ///< moonshine, whisper, whisper.cpp
     std::string speaker = "auto";     ///< piper, espeak, say
     std::string voice;                ///< a Piper voice's .onnx, or a name of espeak's or say's; "" = the usual one
-    int n_threads = 2;
+    int n_threads = 0;                ///< 0: as many as there are idle cores, at most four
 };
 
 /// An engine that there is, or why there is none.

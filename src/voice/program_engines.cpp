@@ -30,6 +30,7 @@ public:
         : program_(std::move(program)), language_(std::move(language)) {}
 
     std::string name() const override { return "espeak " + language_; }
+    std::string language() const override { return language_; }
 
     Sound speak(const std::string& sentence) override {
         const ChildResult result =

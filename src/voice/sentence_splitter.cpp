@@ -15,6 +15,11 @@ constexpr std::array<std::string_view, 25> abbreviations = {
     "mr",  "mrs", "ms",   "dr",  "prof", "st",  "vs",  "etc", "jr", "sr",  "fig", "approx", "inc",
     "ltd", "co",  "dept", "gen", "capt", "e.g", "i.e", "cf",  "al", "u.s", "a.m", "p.m"};
 
+// Words before which one breathes.
+constexpr std::array<std::string_view, 20> clause_words = {
+    "after", "although", "and",  "because", "before", "but",  "by",    "during", "if",    "or",
+    "since", "so",       "then", "through", "until",  "when", "where", "which",  "while", "with"};
+
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -62,6 +67,13 @@ size_t stop_length(std::string_view text, size_t at) {
     for (const std::string_view mark : wide)
         if (text.substr(at).starts_with(mark)) return mark.size();
     return 0;
+}
+
+// Whether the word behind the blank at `at`, which has come to its end, begins a clause.
+bool begins_clause(std::string_view text, size_t at) {
+    const size_t end = text.find(' ', at + 1);
+    if (text[at] != ' ' || end == std::string_view::npos) return false;
+    return std::binary_search(clause_words.begin(), clause_words.end(), text.substr(at + 1, end - at - 1));
 }
 
 std::string fence_of(std::string_view line) {
@@ -125,6 +137,7 @@ size_t SentenceSplitter::next_cut(bool at_end) const {
             return skip_closers(rest_, at + stop);
         const bool pause = rest_[at] == ',' || rest_[at] == ';' || rest_[at] == ':';
         if (eager_ && pause && at >= shortest_eager && at + 1 < rest_.size() && is_space(rest_[at + 1])) return at + 1;
+        if (eager_ && at >= shortest_eager && begins_clause(rest_, at)) return at + 1;
         if (at >= longest_sentence && is_space(rest_[at])) {
             const size_t comma = rest_.rfind(',', at);
             return comma != std::string::npos && comma > longest_sentence / 2 ? comma + 1 : at + 1;

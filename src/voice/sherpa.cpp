@@ -106,8 +106,11 @@ SherpaOnnxOfflineRecognizerConfig recognizer_config(const std::string& tokens, i
 class PiperSpeaker : public Speaker {
 public:
     PiperSpeaker(SharedSherpa sherpa, std::unique_ptr<Phonemizer> phonemizer, const std::filesystem::path& voice,
-                 int n_threads)
-        : sherpa_(std::move(sherpa)), phonemizer_(std::move(phonemizer)), voice_(voice.stem().string()) {
+                 std::string language, int n_threads)
+        : sherpa_(std::move(sherpa)),
+          phonemizer_(std::move(phonemizer)),
+          voice_(voice.stem().string()),
+          language_(std::move(language)) {
         const std::string model = voice.string();
         const std::string tokens = std::filesystem::path(voice).replace_extension(".tokens.txt").string();
         require(model);
@@ -130,6 +133,7 @@ public:
     PiperSpeaker& operator=(const PiperSpeaker&) = delete;
 
     std::string name() const override { return "piper " + voice_; }
+    std::string language() const override { return language_; }
 
     Sound speak(const std::string& sentence) override {
         const std::vector<int32_t> phonemes = phonemizer_->phonemes(sentence);
@@ -152,7 +156,7 @@ public:
 private:
     SharedSherpa sherpa_;
     std::unique_ptr<Phonemizer> phonemizer_;
-    std::string voice_;
+    std::string voice_, language_;
     const SherpaOnnxOfflineTts* tts_ = nullptr;
 };
 
@@ -196,8 +200,8 @@ std::unique_ptr<Recognizer> whisper_recognizer(SharedSherpa sherpa, const std::f
 }
 
 std::unique_ptr<Speaker> piper_speaker(SharedSherpa sherpa, std::unique_ptr<Phonemizer> phonemizer,
-                                       const std::filesystem::path& voice, int n_threads) {
-    return std::make_unique<PiperSpeaker>(std::move(sherpa), std::move(phonemizer), voice, n_threads);
+                                       const std::filesystem::path& voice, const std::string& language, int n_threads) {
+    return std::make_unique<PiperSpeaker>(std::move(sherpa), std::move(phonemizer), voice, language, n_threads);
 }
 
 }  // namespace ech0

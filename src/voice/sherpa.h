@@ -62,8 +62,9 @@ std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std:
 std::unique_ptr<Recognizer> whisper_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder, int n_threads);
 
 /// @param voice  the .onnx; beside it lie .tokens.txt
+/// @param language  that it speaks, as its JSON names it
 /// @throws EngineError likewise
 std::unique_ptr<Speaker> piper_speaker(SharedSherpa sherpa, std::unique_ptr<Phonemizer> phonemizer,
-                                       const std::filesystem::path& voice, int n_threads);
+                                       const std::filesystem::path& voice, const std::string& language, int n_threads);
 
 }  // namespace ech0

@@ -52,6 +52,24 @@ TEST_CASE("doctor says what a model may use, why, and how fast it is read") {
     CHECK(fs::exists(folder / "cache/machine.json"));
 }
 
+TEST_CASE("doctor says what a talk by voice lacks and how to get it") {
+    const TemporaryFolder folder;
+    RunOptions options = in(folder);
+    options.environment["ECH0_VOICE"] = (folder / "no-voice").string();
+    options.environment["PATH"] = folder.path().string();
+    const json found = json_of(run_ech0({"doctor", "--json"}, options));
+    REQUIRE(found["talk"].size() == 5);
+    const std::vector<std::string> roles = {"microphone", "loudspeaker", "listener", "recognizer", "speaker"};
+    for (size_t i = 0; i < roles.size(); i++) CHECK(found["talk"][i]["role"] == roles[i]);
+    CHECK(found["talk"][2]["what"] == "loudness alone");
+    CHECK(found["talk"][2]["remedy"] == "'ech0 setup --voice' fetches it");
+    CHECK(found["talk"][3]["what"] == "");
+    CHECK(found["talk"][3]["remedy"] == "'ech0 setup --voice' fetches it");
+    const Finished text = run_ech0({"doctor"}, options);
+    CHECK(text.out.find("recognizer   none") != std::string::npos);
+    CHECK(text.out.find("'ech0 setup --voice' fetches it") != std::string::npos);
+}
+
 TEST_CASE("doctor --json agrees with the system and with itself") {
     const TemporaryFolder folder;
     const json found = json_of(run_ech0({"doctor", "--json"}, in(folder)));

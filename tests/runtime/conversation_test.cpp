@@ -157,6 +157,41 @@ TEST_CASE("a system prompt stands before the messages and survives /clear") {
     CHECK(session.n_past() == 0);
 }
 
+TEST_CASE("what was read ahead is not read again, and changes no answer") {
+    ConversationOptions options = greedy();
+    options.system = "You speak English.";
+    options.sampler.repeat_penalty = 1.3;  // depends on what the sampler was told of the prompt
+    Session plain_session = demo_session(), session = demo_session();
+    Conversation plain(plain_session, options), ahead(session, options);
+    ahead.read_ahead();
+    const int64_t n_system = session.n_past();
+    CHECK(n_system > 8);
+    ahead.read_ahead("Say hello in French, and");
+    CHECK(session.n_past() > n_system);
+    const Answer expected = plain.ask(hello), found = ahead.ask(hello);
+    CHECK(found.text == expected.text);
+    CHECK(found.n_prompt == expected.n_prompt);
+    CHECK(expected.n_reused == 0);
+    CHECK(found.n_reused > n_system);
+
+    ahead.read_ahead();
+    const int64_t n_past = session.n_past();
+    ahead.read_ahead();
+    CHECK(session.n_past() == n_past);
+    CHECK(ahead.messages().size() == plain.messages().size());
+    CHECK(ahead.ask("And in German?").text == plain.ask("And in German?").text);
+    CHECK_THROWS_AS(ahead.read_ahead(std::string_view("\0", 1)), UsageError);
+}
+
+TEST_CASE("reading ahead of more than the context holds is left undone") {
+    ConversationOptions options = greedy();
+    for (int i = 0; i < 200; i++) options.system += "More and more. ";
+    Session session = demo_session(small_ctx);
+    Conversation conversation(session, options);
+    conversation.read_ahead();
+    CHECK(session.n_past() == 0);
+}
+
 TEST_CASE("after a clear the same question gets the same answer, with a seed too") {
     ConversationOptions options = greedy(12);
     options.sampler.temp = 1;

@@ -62,6 +62,19 @@ TEST_CASE("only the first piece may end at a comma, and only a long one") {
     CHECK(split("Pi is 3,141,592,653,589,793,238 times. Yes.", 3, true).size() == 2);
 }
 
+TEST_CASE("the first piece may end before a word that begins a clause, once that word is whole") {
+    CHECK(split("The best way is to live in the culture and to speak with people and friends. Go on.", 1, true) ==
+          Sentences{"The best way is to live in the culture", "and to speak with people and friends.", "Go on."});
+    CHECK(split("Cats and dogs and mice are animals of the house.", 1, true) ==
+          Sentences{"Cats and dogs and mice are animals of the house."});
+    CHECK(split("All that lives in the sea is android.", 1, true) ==
+          Sentences{"All that lives in the sea is android."});
+    CHECK(split("The best way is to live in the culture and to speak.", 1, false).size() == 1);
+    SentenceSplitter splitter;
+    CHECK(splitter.push("The sky looks blue in daylight because").empty());
+    CHECK(splitter.push(" ") == Sentences{"The sky looks blue in daylight"});
+}
+
 TEST_CASE("code blocks are left out, also unfinished ones") {
     CHECK(split("Look:\n```cpp\nint a; // Hm. So.\n```\nDone.") == Sentences{"Look:", "Done."});
     CHECK(split("Look:\n~~~\na. B.\n```\nc\n~~~\nDone.") == Sentences{"Look:", "Done."});

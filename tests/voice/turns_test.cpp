@@ -13,6 +13,7 @@
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 #include "voice/file_audio.h"
+#include "voice/transcript.h"
 
 using namespace ech0;
 
@@ -146,8 +147,8 @@ TEST_CASE("speech stops an answer, and the model is told what was heard of it") 
     CHECK(turns[0].said.size() < turns[0].answer.size());
     const std::vector<ChatMessage>& messages = setting.conversation->messages();
     REQUIRE(messages.size() == 4);
-    CHECK(messages[1].content == turns[0].said + " \u2014");
-    CHECK(messages[2].content == "two");
+    CHECK(messages[1].content == turns[0].said);
+    CHECK(messages[2].content == "(I interrupted you.) two");
 }
 
 TEST_CASE("without barge-in the answer is spoken to its end") {
@@ -180,6 +181,17 @@ TEST_CASE("an engine that fails ends the talk with its error") {
     setting.voice.recognizer = std::make_unique<Broken>();
     FileAudio audio(script("...11111.........."));
     CHECK_THROWS_WITH_AS(talk(audio, setting.voice, *setting.conversation, {}), "the ear broke", EngineError);
+}
+
+TEST_CASE("a recording is written down turn by turn, to its end, and silence is nothing") {
+    ScriptedListener listener;
+    ScriptedRecognizer recognizer;
+    CHECK(transcript(script("....11111..............22222..........444444......3333"), listener, recognizer) ==
+          "one two three");
+    CHECK(transcript(script("........"), listener, recognizer).empty());
+    CHECK(transcript({}, listener, recognizer).empty());
+    // Longer than a recognizer takes: it comes in pieces.
+    CHECK(transcript(script(std::string(290, '1')), listener, recognizer) == "one one");
 }
 
 TEST_CASE("what was heard of an answer are whole pieces, and whole words of the last") {
