@@ -77,7 +77,7 @@ def speak(path):
 
 
 def record():
-    return subprocess.Popen(["parecord", "--device=speaker.monitor", "--file-format=wav", "--channels=1", f"{scratch}/heard.wav"])
+    return subprocess.Popen(["parecord", "--latency-msec=20", "--device=speaker.monitor", "--file-format=wav", "--channels=1", f"{scratch}/heard.wav"])
 
 
 def stop(recording):
@@ -102,7 +102,7 @@ def free_talk():
     recording = record()
     heard, since = question(talk, f"{scratch}/spider.wav")
     done = talk.wait_for(r"(\S+) s to the first sound.*; (\S+) s spoken", 60, since)
-    time.sleep(float(done.group(2)) + 1 if done else 1)
+    time.sleep(float(done.group(2)) + 2 if done else 1)
     back = stop(recording)
     said = " ".join(re.findall(r"^     (.*)$", talk.text[since:], re.M))
     row("heard from the microphone", heard and heard.group(1) == "How many legs does a spider have?", heard.group(1) if heard else talk.text)

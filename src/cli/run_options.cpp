@@ -19,10 +19,15 @@ namespace {
 // The engine aborts when a worker is lost, and tells only this callback, which has no context.
 std::vector<std::string> watched_workers;
 
+// A worker that dies while the model is loaded is an assertion elsewhere, in words that say nothing of workers.
+std::string abort_reason(const char* words) {
+    if (std::string_view(words).find("RPC") != std::string_view::npos) return worker_trouble(watched_workers, words);
+    const std::string gone = watched_workers.empty() ? "" : gone_worker(watched_workers);
+    return gone.empty() ? fmt::format("the engine gave up: {}", words) : gone;
+}
+
 void on_engine_abort(const char* words) {
-    const bool is_worker = std::string_view(words).find("RPC") != std::string_view::npos;
-    const std::string why =
-        is_worker ? worker_trouble(watched_workers, words) : fmt::format("the engine gave up: {}", words);
+    const std::string why = abort_reason(words);
     fmt::print(stderr, "\nech0: {}\n", printable(why, 4000));
     std::fflush(stdout);
     _exit(exit_error);

@@ -109,7 +109,7 @@ ggml_backend_dev_t worker_device(const RemoteShare& share) {
     return ggml_backend_reg_dev_get(reg, static_cast<size_t>(share.device));
 }
 
-std::string worker_trouble(std::span<const std::string> endpoints, const std::string& engine_words) {
+std::string gone_worker(std::span<const std::string> endpoints) {
     usleep(300'000);  // a process that dies gives up its connections one after another
     for (const std::string& endpoint : endpoints)
         if (const std::string why = knock(endpoint); !why.empty())
@@ -117,6 +117,11 @@ std::string worker_trouble(std::span<const std::string> endpoints, const std::st
                 "the worker {} is gone ({}): the work can't go on without its layers; start it again, or "
                 "leave it out of --rpc",
                 printable(endpoint), why);
+    return "";
+}
+
+std::string worker_trouble(std::span<const std::string> endpoints, const std::string& engine_words) {
+    if (std::string gone = gone_worker(endpoints); !gone.empty()) return gone;
     const size_t words = engine_words.find(": ");
     return fmt::format("a worker ({}) broke the connection or is no worker of this engine: {}",
                        fmt::join(endpoints, ", "),

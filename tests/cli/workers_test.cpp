@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "runtime/workers.h"
 #include "serve/guarded_child.h"
 #include "serve/port.h"
 #include "support/run.h"
@@ -72,6 +73,15 @@ TEST_CASE("a worker that does not answer, or is none, is one line") {
     CHECK(has(refused({"--rpc", "nonsense"}), "wanted HOST:PORT"));
     CHECK(has(refused({"--split", "1,2"}), "--split needs the workers"));
     CHECK(has(refused({"--rpc", worker.endpoint() + "," + worker.endpoint()}), "is there twice"));
+}
+
+TEST_CASE("of several workers the one that is gone is named") {
+    RpcServer here, gone;
+    const std::vector<std::string> both = {here.endpoint(), gone.endpoint()};
+    CHECK(gone_worker(both).empty());
+    gone.child.reset();
+    CHECK(has(gone_worker(both), "the worker " + gone.endpoint() + " is gone (Connection refused)"));
+    CHECK(gone_worker({}).empty());
 }
 
 TEST_CASE("a worker that dies in the middle of an answer is named, in one line, with exit 2") {
