@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # For benchmarks that have llama-perplexity judge models by one text; to be sourced, behind what sets peers, text, threads,
 # chunks and work (a folder).
 
