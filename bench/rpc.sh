@@ -9,6 +9,7 @@ build="$(cd "${1:?usage: bench/rpc.sh BUILD-FOLDER [REPEATS [MODEL]]}" && pwd)"
 repeats="${2:-3}" model="${3:-demo}"
 work="$(mktemp -d)"
 workers=()
+# shellcheck disable=SC2154  # of the trap itself
 trap 'for pid in "${workers[@]}"; do kill "$pid"; wait "$pid" || true; done; rm -rf "$work"' EXIT
 first_port=$((20000 + RANDOM % 20000))
 for port in "$first_port" $((first_port + 1)); do

@@ -36,8 +36,11 @@ MAKE_RANDOM_MODEL="$build_dir/bench/make_random_model" bench/compress_memory.sh 
 
 # KV caches: packed without loss beside zstd, with loss beside the engine's own types and a codec as published, over
 # documents that begin at these bytes of the longest text; and sessions restored beside read again.
-text="$(ls -S "${texts[@]}" | head -1)"
-size="$(wc -c < "$text")"
+text="" size=0
+for each in "${texts[@]}"; do
+    bytes="$(wc -c < "$each")"
+    if [ "$bytes" -gt "$size" ]; then text="$each" size="$bytes"; fi
+done
 documents=()
 for part in 1 2 3 4 5 6 7 8; do documents+=("$text@$((size * part / 10))"); done
 export MAKE_KV_STATE="$build_dir/bench/make_kv_state" BUILD="$build_dir"
