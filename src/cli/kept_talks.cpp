@@ -143,9 +143,13 @@ void KeptTalks::after_answer(Answering& answering, bool is_talk) {
 void KeptTalks::finish(Answering& answering) {
     if (!folder_ || !is_new_ || answering.conversation->tokens().empty()) return;
     if (!answering.conversation->is_exact()) {
+        const Session& session = *answering.session;
+        const bool has_gaps = session.n_cells() < session.n_past();
         warn(
-            "this session is not kept: its context was shifted, so that it is not what its tokens alone would give "
-            "(/save FILE.ekv keeps it as it is)");
+            fmt::format("this session is not kept: its context {}, so that it is not what its tokens alone would give "
+                        "({})",
+                        has_gaps ? "has forgotten tokens" : "was shifted",
+                        has_gaps ? "/save FILE.json keeps the messages" : "/save FILE.ekv keeps it as it is"));
         return;
     }
     store(answering, true);

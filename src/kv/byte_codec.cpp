@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "ech0/error.h"
 #include "kv/bit_model.h"
+#include "kv/constant_columns.h"
 #include "kv/mixed_bits.h"
 #include "kv/stored_bits.h"
 
@@ -23,7 +24,9 @@ namespace {
 constexpr int64_t most_places = 64;  // of a unit, that are told apart; the largest block of a cache type has 34 bytes
 constexpr int64_t most_columns = 16384;  // likewise of a row
 
-FormatError wrong(std::string_view what) { return FormatError(fmt::format("packed rows of bytes: {}", what)); }
+constexpr std::string_view what = "packed rows of bytes";
+
+FormatError wrong(std::string_view why) { return FormatError(fmt::format("{}: {}", what, why)); }
 
 void check_shape(size_t size, int64_t row_bytes, int64_t unit_bytes) {
     if (row_bytes < 1 || unit_bytes < 1 || size % static_cast<size_t>(row_bytes) != 0)
@@ -54,52 +57,14 @@ int worth_coding(const std::array<uint32_t, 256>& count) {
     return n;
 }
 
-struct Columns {
-    std::string head;             // mask and constants
-    std::vector<size_t> varying;  // the others, in order
-};
-
-Columns find_columns(std::span<const uint8_t> rows, size_t row_bytes) {
-    Columns columns;
-    std::string mask((row_bytes + 7) / 8, '\0'), constants;
-    for (size_t c = 0; c < row_bytes; c++) {
-        size_t i = c;
-        while (i < rows.size() && rows[i] == rows[c]) i += row_bytes;
-        if (i < rows.size()) {
-            columns.varying.push_back(c);
-            continue;
-        }
-        mask[c / 8] = static_cast<char>(mask[c / 8] | 1 << (c % 8));
-        constants.push_back(static_cast<char>(rows[c]));
-    }
-    columns.head = mask + constants;
-    return columns;
-}
-
-// Fills the constant columns.
-Columns read_columns(std::string_view& packed, std::span<uint8_t> rows, size_t row_bytes) {
-    Columns columns;
-    const size_t mask_bytes = (row_bytes + 7) / 8;
-    if (packed.size() < mask_bytes) throw wrong("their mask of columns is cut off");
-    const std::string_view mask = packed.substr(0, mask_bytes);
-    packed.remove_prefix(mask_bytes);
-    for (size_t c = 0; c < row_bytes; c++) {
-        if ((mask[c / 8] >> (c % 8) & 1) == 0) {
-            columns.varying.push_back(c);
-            continue;
-        }
-        if (packed.empty()) throw wrong("their constant columns are cut off");
-        for (size_t i = c; i < rows.size(); i += row_bytes) rows[i] = static_cast<uint8_t>(packed.front());
-        packed.remove_prefix(1);
-    }
-    return columns;
-}
-
 std::vector<int> bits_worth_coding(std::span<const uint8_t> rows, size_t row_bytes, size_t places,
-                                   const std::vector<size_t>& varying) {
+                                   const std::vector<int64_t>& varying) {
     std::vector<std::array<uint32_t, 256>> counts(places);
     for (size_t at = 0; at < rows.size(); at += row_bytes)
-        for (const size_t c : varying) counts[c % places][rows[at + c]]++;
+        for (const int64_t column : varying) {
+            const auto c = static_cast<size_t>(column);
+            counts[c % places][rows[at + c]]++;
+        }
     std::vector<int> bits;
     for (const auto& count : counts) bits.push_back(worth_coding(count));
     return bits;
@@ -119,9 +84,10 @@ public:
           previous_(row_bytes_) {}
 
     template <typename Code, typename Rest>
-    void row(uint8_t* row, const std::vector<size_t>& columns, Code&& code, Rest&& rest) {
+    void row(uint8_t* row, const std::vector<int64_t>& columns, Code&& code, Rest&& rest) {
         uint8_t left = 0;
-        for (const size_t i : columns) {
+        for (const int64_t column : columns) {
+            const auto i = static_cast<size_t>(column);
             const size_t place = i % n_coded_.size();
             row[i] = byte(row[i], place, i % static_cast<size_t>(most_columns), previous_[i], left, code, rest);
             left = row[i];
@@ -193,8 +159,8 @@ void decode_bytes(std::string_view packed, std::span<uint8_t> rows, int64_t row_
         if (!packed.empty()) throw wrong("there are none, and something follows");
         return;
     }
-    const Columns columns = read_columns(packed, rows, static_cast<size_t>(row_bytes));
-    if (columns.varying.empty()) {
+    const std::vector<int64_t> varying = read_columns(packed, rows, static_cast<size_t>(row_bytes), what);
+    if (varying.empty()) {
         if (!packed.empty()) throw wrong("something follows the constants");
         return;
     }
@@ -214,7 +180,7 @@ void decode_bytes(std::string_view packed, std::span<uint8_t> rows, int64_t row_
     StoredBitsReader stored(packed.substr(n_bits));
     for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(row_bytes)) {
         model.row(
-            rows.data() + at, columns.varying, [&](int, uint32_t p) { return coder.get(p) ? 1 : 0; },
+            rows.data() + at, varying, [&](int, uint32_t p) { return coder.get(p) ? 1 : 0; },
             [&](uint32_t, int n) { return stored.get(n); });
     }
 }

@@ -12,6 +12,7 @@
 #include "ech0/error.h"
 #include "kv/bit_model.h"
 #include "kv/channel_predictor.h"
+#include "kv/constant_columns.h"
 #include "kv/mixed_bits.h"
 #include "kv/stored_bits.h"
 
@@ -180,50 +181,9 @@ private:
 
 const Numbers HalfModel::numbers_;
 
-struct Columns {
-    std::string head;              // mask and constants
-    std::vector<int64_t> varying;  // the others, in order
-};
+constexpr std::string_view what = "packed rows of half precision";
 
-Columns find_columns(std::span<const uint16_t> rows, size_t n_columns) {
-    Columns columns;
-    std::string mask((n_columns + 7) / 8, '\0'), constants;
-    for (size_t c = 0; c < n_columns; c++) {
-        bool constant = true;
-        for (size_t i = c; i < rows.size() && constant; i += n_columns) constant = rows[i] == rows[c];
-        if (constant) {
-            mask[c / 8] = static_cast<char>(mask[c / 8] | 1 << (c % 8));
-            constants.append(reinterpret_cast<const char*>(&rows[c]), 2);
-        } else {
-            columns.varying.push_back(static_cast<int64_t>(c));
-        }
-    }
-    columns.head = mask + constants;
-    return columns;
-}
-
-FormatError wrong(std::string_view what) { return FormatError(fmt::format("packed rows of half precision: {}", what)); }
-
-// Fills the constant columns.
-Columns read_columns(std::string_view& packed, std::span<uint16_t> rows, size_t n_columns) {
-    Columns columns;
-    const size_t mask_bytes = (n_columns + 7) / 8;
-    if (packed.size() < mask_bytes) throw wrong("their mask of columns is cut off");
-    const std::string_view mask = packed.substr(0, mask_bytes);
-    packed.remove_prefix(mask_bytes);
-    for (size_t c = 0; c < n_columns; c++) {
-        if ((mask[c / 8] >> (c % 8) & 1) == 0) {
-            columns.varying.push_back(static_cast<int64_t>(c));
-            continue;
-        }
-        if (packed.size() < 2) throw wrong("their constant columns are cut off");
-        uint16_t value;
-        std::memcpy(&value, packed.data(), 2);
-        packed.remove_prefix(2);
-        for (size_t i = c; i < rows.size(); i += n_columns) rows[i] = value;
-    }
-    return columns;
-}
+FormatError wrong(std::string_view why) { return FormatError(fmt::format("{}: {}", what, why)); }
 
 void check_shape(size_t n_numbers, int64_t n_columns) {
     if (n_columns < 1 || n_numbers % static_cast<size_t>(n_columns) != 0)
@@ -260,8 +220,8 @@ void decode_halves(std::string_view packed, std::span<uint16_t> rows, int64_t n_
         if (!packed.empty()) throw wrong("there are none, and something follows");
         return;
     }
-    const Columns columns = read_columns(packed, rows, static_cast<size_t>(n_columns));
-    if (columns.varying.empty()) {
+    const std::vector<int64_t> varying = read_columns(packed, rows, static_cast<size_t>(n_columns), what);
+    if (varying.empty()) {
         if (!packed.empty()) throw wrong("something follows the constants");
         return;
     }
@@ -270,12 +230,12 @@ void decode_halves(std::string_view packed, std::span<uint16_t> rows, int64_t n_
     std::memcpy(&n_bits, packed.data(), 4);
     packed.remove_prefix(4);
     if (packed.size() < n_bits) throw wrong(fmt::format("{} coded bytes claimed, {} there", n_bits, packed.size()));
-    HalfModel model(static_cast<int64_t>(columns.varying.size()));
+    HalfModel model(static_cast<int64_t>(varying.size()));
     MixedBitReader reader(bytes_of(packed.substr(0, n_bits)));
     StoredBitsReader stored(packed.substr(n_bits));
     for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(n_columns)) {
         model.row(
-            rows.data() + at, columns.varying, [&](int, uint32_t p) { return reader.get(p) ? 1 : 0; },
+            rows.data() + at, varying, [&](int, uint32_t p) { return reader.get(p) ? 1 : 0; },
             [&](uint32_t, int n) { return stored.get(n); });
     }
 }

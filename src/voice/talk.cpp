@@ -8,10 +8,6 @@
 namespace ech0 {
 namespace {
 
-// Consonants begin softly: what lies so long before the first window of speech belongs to it.
-constexpr double lead_s = 0.3;
-constexpr double tail_s = 0.2;
-
 constexpr double window_s = static_cast<double>(listener_window) / static_cast<double>(speech_rate);
 
 /// The last half minute of what was heard.

@@ -9,7 +9,6 @@
 namespace ech0 {
 namespace {
 
-constexpr double lead_s = 0.3, tail_s = 0.2;  // as in talk.cpp: consonants begin softly
 constexpr double window_s = static_cast<double>(listener_window) / static_cast<double>(speech_rate);
 
 Sound cut(const Sound& sound, double begin_s, double end_s) {

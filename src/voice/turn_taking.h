@@ -12,6 +12,9 @@ struct TurnOptions {
     double most_s = 28;       ///< a longer turn is cut; recognizers take half a minute
 };
 
+/// Sound that belongs to a turn before and behind what was taken for speech: consonants begin softly.
+constexpr double lead_s = 0.3, tail_s = 0.2;
+
 /// @throws UsageError naming the option and what it may be
 void check(const TurnOptions& options);
 
