@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "base/interrupt.h"
 #include "ech0/error.h"
@@ -45,8 +46,27 @@ private:
     }
 };
 
-pid_t start(const std::filesystem::path& program, const std::vector<std::string>& arguments, const Pipe& out,
-            const Pipe& err) {
+/// Where a child's streams go; its stdin is empty.
+class FileActions {
+public:
+    FileActions() {
+        posix_spawn_file_actions_init(&actions_);
+        posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    }
+    ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
+    FileActions(const FileActions&) = delete;
+    FileActions& operator=(const FileActions&) = delete;
+
+    void send(int stream, const Pipe& pipe) { posix_spawn_file_actions_adddup2(&actions_, pipe.fd[1], stream); }
+    void discard(int stream) { posix_spawn_file_actions_addopen(&actions_, stream, "/dev/null", O_WRONLY, 0); }
+    const posix_spawn_file_actions_t* get() const { return &actions_; }
+
+private:
+    posix_spawn_file_actions_t actions_{};
+};
+
+pid_t start(const std::filesystem::path& program, const std::vector<std::string>& arguments, const FileActions& streams,
+            const posix_spawnattr_t* attributes = nullptr) {
     std::vector<std::string> words = {program.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
@@ -54,22 +74,18 @@ pid_t start(const std::filesystem::path& program, const std::vector<std::string>
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
 
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out.fd[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, err.fd[1], STDERR_FILENO);
     pid_t pid = 0;
-    const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
+    const int error = posix_spawn(&pid, program.c_str(), streams.get(), attributes, argv.data(), environ);
     if (error != 0) throw FileError(program.string() + ": can't start it: " + std::strerror(error));
     return pid;
 }
 
+int as_a_shell_counts(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
 int wait_for(pid_t pid) {
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return as_a_shell_counts(status);
 }
 
 /// Read what there is; false at the end.
@@ -101,7 +117,10 @@ bool read_both(Pipe& out, Pipe& err, ChildResult& result, double limit_s) {
 
 ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments, double limit_s) {
     Pipe out, err;
-    const pid_t pid = start(program, arguments, out, err);
+    FileActions streams;
+    streams.send(STDOUT_FILENO, out);
+    streams.send(STDERR_FILENO, err);
+    const pid_t pid = start(program, arguments, streams);
     out.close_write();
     err.close_write();
     ChildResult result;
@@ -114,6 +133,27 @@ ChildResult run_child(const std::filesystem::path& program, const std::vector<st
     }
     result.exit_status = wait_for(pid);
     return result;
+}
+
+std::optional<int> start_and_leave(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                                   double patience_s) {
+    FileActions streams;
+    streams.discard(STDOUT_FILENO);
+    streams.discard(STDERR_FILENO);
+    posix_spawnattr_t session;
+    posix_spawnattr_init(&session);
+    posix_spawnattr_setflags(&session, POSIX_SPAWN_SETSID);
+    const pid_t pid = start(program, arguments, streams, &session);
+    posix_spawnattr_destroy(&session);
+    const Clock::time_point end =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(patience_s));
+    do {
+        int status = 0;
+        if (waitpid(pid, &status, WNOHANG) == pid) return as_a_shell_counts(status);
+        check_interrupt();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    } while (Clock::now() < end);
+    return std::nullopt;
 }
 
 }  // namespace ech0

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,5 +18,12 @@ struct ChildResult {
 /// @throws FileError if it can't be started; Interrupted
 ChildResult run_child(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                       double limit_s = 0);
+
+/// Start a program without a shell in a session of its own, with no stream of ours, and leave it to run when we end.
+/// @param patience_s  wait so long for it to end by itself
+/// @return its exit status if it did
+/// @throws FileError if it can't be started; Interrupted
+std::optional<int> start_and_leave(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                                   double patience_s);
 
 }  // namespace ech0

@@ -5,9 +5,11 @@
 
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "base/child.h"
 #include "base/file.h"
+#include "base/installed_program.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "report/schema.h"
@@ -40,14 +42,12 @@ void open_in_browser(const std::filesystem::path& file) {
 #else
     const char* const opener = "xdg-open";
 #endif
-    constexpr double limit_s = 20;
+    constexpr double patience_s = 3;  // without a desktop xdg-open is the browser itself, and ends when that is closed
     const std::string page = std::filesystem::absolute(file).string();
-    try {
-        if (run_child(opener, {page}, limit_s).exit_status == 0) return;
-    } catch (const FileError&) {
-        // no such program: said below
-    }
-    throw FileError(fmt::format("{} can't show {}: open it in a browser yourself", opener, printable(page, 400)));
+    const std::optional<std::filesystem::path> program = find_program(opener);
+    if (program && start_and_leave(*program, {page}, patience_s).value_or(0) == 0) return;
+    throw FileError(fmt::format("{} {}: open {} in a browser yourself", opener,
+                                program ? "found no browser" : "is not installed", printable(page, 400)));
 }
 
 }  // namespace ech0

@@ -10,7 +10,8 @@ namespace ech0 {
 /// @throws FormatError naming the file and what is wrong with it; FileError
 Json read_run(const std::filesystem::path& file);
 
-/// Show a file by the system's own opener, in the background. @throws Error if there is none
+/// Show a file by the system's own opener, in the background. @throws FileError if there is none, or it finds no
+/// browser
 void open_in_browser(const std::filesystem::path& file);
 
 }  // namespace ech0

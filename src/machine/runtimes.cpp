@@ -1,13 +1,12 @@
 #include "machine/runtimes.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdlib>
 #include <optional>
 #include <regex>
 
 #include "base/child.h"
+#include "base/installed_program.h"
 #include "base/text.h"
 #include "ech0/error.h"
 
@@ -41,31 +40,14 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-std::vector<fs::path> path_folders() {
-    std::vector<fs::path> folders;
-    const std::string path = variable("PATH");
-    for (size_t at = 0; at < path.size();) {
-        const size_t end = std::min(path.find(':', at), path.size());
-        const fs::path folder = path.substr(at, end - at);
-        if (folder.is_absolute()) folders.push_back(folder);  // whatever lies in the current folder is not installed
-        at = end + 1;
-    }
-    return folders;
-}
-
 std::optional<fs::path> in_home(std::string_view folder) {
     if (!folder.starts_with("~/")) return fs::path(folder);
     const std::string home = variable("HOME");
     return home.empty() ? std::nullopt : std::optional(fs::path(home) / folder.substr(2));
 }
 
-bool is_program(const fs::path& file) {
-    std::error_code failure;
-    return fs::is_regular_file(file, failure) && access(file.c_str(), X_OK) == 0;
-}
-
 std::optional<fs::path> program_of(const Candidate& candidate) {
-    std::vector<fs::path> folders = path_folders();
+    std::vector<fs::path> folders = program_folders();
     for (const char* elsewhere : candidate.elsewhere)
         if (const std::optional<fs::path> folder = in_home(elsewhere)) folders.push_back(*folder);
     for (const fs::path& folder : folders)

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/installed_program.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "voice/piper_voice.h"

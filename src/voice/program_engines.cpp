@@ -1,9 +1,6 @@
 #include "voice/program_engines.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "base/child.h"
 #include "base/text.h"
@@ -69,20 +66,6 @@ private:
 };
 
 }  // namespace
-
-std::optional<fs::path> find_program(const std::string& name) {
-    const char* const folders = std::getenv("PATH");
-    const std::string path = folders == nullptr ? "" : folders;
-    for (size_t at = 0; at < path.size();) {
-        const size_t end = std::min(path.find(':', at), path.size());
-        const fs::path folder = path.substr(at, end - at);
-        const fs::path file = folder / name;
-        // What lies in the current folder is not installed.
-        if (folder.is_absolute() && fs::is_regular_file(file) && access(file.c_str(), X_OK) == 0) return file;
-        at = end + 1;
-    }
-    return std::nullopt;
-}
 
 std::unique_ptr<Speaker> espeak_speaker(const fs::path& program, const std::string& language) {
     return std::make_unique<EspeakSpeaker>(program, language);

@@ -12,9 +12,6 @@
 
 namespace ech0 {
 
-/// A program of this name in the folders of PATH.
-std::optional<std::filesystem::path> find_program(const std::string& name);
-
 /// eSpeak NG. @param language  as it names voices: "en-us"
 std::unique_ptr<Speaker> espeak_speaker(const std::filesystem::path& program, const std::string& language);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/child.h"
+#include "base/installed_program.h"
 #include "base/text.h"
 #include "ech0/error.h"
 #include "voice/program_engines.h"

@@ -2,7 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <thread>
+
+#include "base/file.h"
 #include "ech0/error.h"
+#include "support/temporary_folder.h"
 
 using namespace ech0;
 
@@ -38,4 +43,17 @@ TEST_CASE("a child that takes longer than it may is killed") {
     CHECK(ran.output == "begun\n");
     CHECK(ran.exit_status == 128 + 9);
     CHECK(run_child("/bin/sh", {"-c", "exit 3"}, 60).exit_status == 3);
+}
+
+TEST_CASE("a program that is left to run is told about if it ends at once, and goes on if not") {
+    CHECK(start_and_leave("/bin/sh", {"-c", "exit 3"}, 60) == 3);
+    CHECK_THROWS_WITH_AS(start_and_leave("/nowhere/prog", {}, 60), doctest::Contains("/nowhere/prog"), FileError);
+    const TemporaryFolder folder;
+    const std::filesystem::path go = folder / "go", done = folder / "done";
+    const std::string waits = "until [ -e '" + go.string() + "' ]; do sleep 0.05; done; : > '" + done.string() + "'";
+    CHECK(start_and_leave("/bin/sh", {"-c", waits}, 0.1) == std::nullopt);
+    write_file(go, "");
+    for (int tries = 0; tries < 600 && !std::filesystem::exists(done); ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(std::filesystem::exists(done));
 }

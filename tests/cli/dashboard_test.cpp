@@ -42,6 +42,37 @@ TEST_CASE("dashboard writes one page whose decision is that of fit") {
     CHECK(read_file(folder / "d.html").find("ech0.dashboard/1") != std::string::npos);
 }
 
+#if !defined(__APPLE__)
+TEST_CASE("--open hands the page to the system's own opener, looked for where programs are installed only") {
+    const TemporaryFolder folder;
+    const std::filesystem::path bin = folder / "bin", opener = bin / "xdg-open";
+    std::filesystem::create_directory(bin);
+    write_file(opener, "#!/bin/sh\nprintf %s \"$1\" > \"$0.saw\"\n");
+    std::filesystem::permissions(opener, std::filesystem::perms::owner_all);
+    RunOptions options;
+    options.folder = folder.path();
+    options.environment["ECH0_CACHE"] = (folder / "cache").string();
+    options.environment["PATH"] = bin.string() + ":/usr/bin:/bin";
+    const std::vector<std::string> asks = {"dashboard", "qwen2.5:0.5b", "--machine", "m4-24gb",
+                                           "-o",        "d.html",       "--open"};
+    Finished made = run_ech0(asks, options);
+    CAPTURE(made.err);
+    CHECK(made.status == 0);
+    CHECK(read_file(bin / "xdg-open.saw") == (folder / "d.html").string());
+
+    write_file(opener, "#!/bin/sh\nexit 3\n");
+    made = run_ech0(asks, options);
+    CHECK(made.status == 2);
+    CHECK(made.err.find("xdg-open found no browser: open " + (folder / "d.html").string()) != std::string::npos);
+
+    options.folder = bin;  // the opener lies in the current folder now, and PATH says to look there: not installed
+    options.environment["PATH"] = ".";
+    made = run_ech0(asks, options);
+    CHECK(made.status == 2);
+    CHECK(made.err.find("xdg-open is not installed") != std::string::npos);
+}
+#endif
+
 TEST_CASE("a dashboard of a file has a block of its weights, and the runs that it is given") {
     const TemporaryFolder folder;
     write_tiny_model(
