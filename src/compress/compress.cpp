@@ -16,6 +16,7 @@
 #include "compress/gguf_writer.h"
 #include "compress/judge.h"
 #include "compress/memory_plan.h"
+#include "compress/polish.h"
 #include "compress/rounding.h"
 #include "compress/search.h"
 #include "compress/sensitivity.h"
@@ -78,9 +79,13 @@ Workspace open_workspace(const CompressOptions& options, const std::string& sour
 void plan_job_memory(Job& job) {
     const CompressOptions& o = job.options;
     const Effort effort = effort_of(o.effort);
-    MemoryNeeds needs{
-        job.model,    o.n_ctx, effort.calibration_tokens, effort.probe_tokens, effort.selection_chunks * o.n_ctx,
-        job.n_threads};
+    MemoryNeeds needs{job.model,
+                      o.n_ctx,
+                      effort.calibration_tokens,
+                      effort.probe_tokens,
+                      effort.selection_chunks * o.n_ctx,
+                      effort.polish_chunks * o.n_ctx,
+                      job.n_threads};
     int64_t before = 0;
     if (const auto text = job.work.find_text("widest")) before = std::strtoll(text->c_str(), nullptr, 10);
     job.memory = plan_memory(needs, o.memory_bytes, before);
@@ -436,6 +441,24 @@ void check_written(const Judge& judge, const Model& model, const Weights& planne
                 i, found[i], expected[i]));
 }
 
+/// Norms and biases for the model as rounding has left it.
+Polish polished(Job& job, const Judge& judge, const Weights& rounded, std::vector<double> kl, const std::string& key) {
+    const auto name = [key](const std::string& way) { return key + "-" + sha256(way).substr(0, 8); };
+    PolishJob polish_job{
+        job.source, rounded, spread_chunks(calibration_chunks(job), effort_of(job.options.effort).polish_chunks),
+        {},         judge,   std::move(kl)};
+    polish_job.walk = {{job.options.n_ctx, job.n_threads}, nullptr, {}, "polish", job.progress, job.spill};
+    polish_job.known = [&, name](const std::string& way) -> std::optional<SmallTensors> {
+        const auto text = job.work.find_text(name(way));
+        const json kept = text ? json::parse(*text, nullptr, false) : json();
+        return kept.is_object() ? std::optional(kept.get<SmallTensors>()) : std::nullopt;
+    };
+    polish_job.keep = [&, name](const std::string& way, const SmallTensors& changed) {
+        job.work.put_text(name(way), json(changed).dump());
+    };
+    return polish(polish_job);
+}
+
 /// Round for good, measure, and write; the better of the two roundings where both were measured.
 void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenance, Artifact& artifact) {
     const PlannedModel by_itself{job, planned.costs, planned.choice};
@@ -445,25 +468,29 @@ void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenanc
     // A model that cannot be run in parts would have to be run whole for each of its matrices.
     const bool in_parts = !split_into_segments(job.model).front().from_tokens;
     if (in_parts) final_model.round();
-    plan.measured_kl = mean_of(measure(job, judge, final_model.weights(), final_model.trial_name()));
+    const std::vector<double> kl = measure(job, judge, final_model.weights(), final_model.trial_name());
+    plan.measured_kl = mean_of(kl);
     const bool keep = before == 0 || plan.measured_kl < before;
     for (const std::string& note : final_model.notes()) plan.tried.push_back({note, true, 0});
     plan.tried.push_back({in_parts ? "rounding layer after layer, fitted to the original's output"
                                    : "rounding of each matrix by itself: this architecture only runs whole",
                           keep, plan.measured_kl});
-    if (!keep) plan.measured_kl = before;
+    const Weights rounded = keep ? final_model.weights() : by_itself.weights();
+    const Polish small = polished(job, judge, rounded, keep ? kl : measure_plan(job, judge, by_itself),
+                                  final_model.trial_name() + (keep ? "-polish" : "-polish-by-itself"));
+    plan.tried.insert(plan.tried.end(), small.tried.begin(), small.tried.end());
+    plan.measured_kl = small.kl_divergence;
+    const Weights weights = with_changed(rounded, small.changed);
     provenance.selection_kl_divergence = plan.measured_kl;
     std::vector<int32_t> types;
     for (const Assignment& a : plan.tensors) types.push_back(a.type);
     const GgufHead head(job.model, types, provenance);
-    const auto read = [&](size_t i, std::vector<std::byte>&) {
+    const auto read = [&](size_t i, std::vector<std::byte>& scratch) {
         if (job.progress) job.progress("write", static_cast<int64_t>(i), static_cast<int64_t>(types.size()));
         if (i > 0) final_model.release(job.model.tensors[i - 1]);
-        return keep ? final_model.bytes(i) : by_itself.bytes(i);
+        return weights.bytes(job.model.tensors[i], scratch);
     };
-    const auto proof = [&](const Model& written) {
-        check_written(judge, job.model, keep ? final_model.weights() : by_itself.weights(), written);
-    };
+    const auto proof = [&](const Model& written) { check_written(judge, job.model, weights, written); };
     artifact.sha256 = head.write(job.options.out, read, proof);
     artifact.size_bytes = head.file_bytes();
 }
@@ -471,8 +498,11 @@ void finish(Job& job, const Judge& judge, Planned& planned, Provenance provenanc
 }  // namespace
 
 Effort effort_of(int effort) {
-    constexpr Effort efforts[] = {
-        {128, 1, 0, 6144}, {256, 2, 0, 12288}, {384, 2, 1, 24576}, {768, 4, 2, 65536}, {1536, 8, 4, 131072}};
+    constexpr Effort efforts[] = {{128, 1, 0, 6144, 4},
+                                  {256, 2, 0, 12288, 6},
+                                  {384, 2, 1, 24576, 8},
+                                  {768, 4, 2, 65536, 16},
+                                  {1536, 8, 4, 131072, 32}};
     if (effort < 1 || effort > 5) throw UsageError(fmt::format("effort {}: must be 1 to 5", effort));
     return efforts[effort - 1];
 }

@@ -29,12 +29,14 @@ struct CompressOptions {
 };
 
 /// What an effort buys: tokens that each tensor's sensitivity is measured on, chunks that plans are compared on, rounds
-/// of measured changes to the plan, and tokens of the calibration text that moments are gathered on.
+/// of measured changes to the plan, tokens of the calibration text that moments are gathered on, and chunks of it that
+/// norms and biases are fitted on at the end.
 struct Effort {
     int64_t probe_tokens = 0;
     int64_t selection_chunks = 0;
     int rounds = 0;
     int64_t calibration_tokens = 0;
+    int64_t polish_chunks = 0;
 };
 
 /// @throws UsageError unless 1 <= effort <= 5

@@ -1,5 +1,7 @@
 #include "compress/judge.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "compress/sensitivity.h"
@@ -48,6 +50,18 @@ Walk Judge::walk(const char* stage) const {
 
 double mean_of(const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double paired_score(const std::vector<double>& a, const std::vector<double>& b) {
+    const auto n = static_cast<double>(a.size());
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+        const double d = a[i] - b[i];
+        sum += d;
+        squares += d * d;
+    }
+    const double mean = sum / n, variance = std::max(squares / n - mean * mean, 1e-300);
+    return mean / std::sqrt(variance / n);
 }
 
 }  // namespace ech0

@@ -42,4 +42,7 @@ private:
 
 double mean_of(const std::vector<double>& values);
 
+/// Mean of a - b, position by position, in units of its standard error: below -1, a is better by more than its noise.
+double paired_score(const std::vector<double>& a, const std::vector<double>& b);
+
 }  // namespace ech0

@@ -112,10 +112,13 @@ int64_t stages_bytes(const MemoryNeeds& needs, const MomentLimits& limits, int m
         rounding = std::max(rounding, rounding_bytes(needs.model, t, limits));
     }
     const int64_t walk = worst.weights + worst.buffers + worst.loading;
+    // Distributions of one chunk, when the last norm is fitted.
+    const int64_t distributions = needs.n_ctx * needs.model.n_vocab * float_bytes;
+    const int64_t polish = std::max(walk, 2 * distributions) + 2 * distributions;
     const int64_t gather = walk + std::max(one_moment, limits.together_bytes);
     const int64_t costs = metric_threads * metric;
     const int64_t gains = worst.weights + worst.buffers + probe + slabs_bytes;
-    return std::max({gather, costs, gains, round + rounding + slabs_bytes});
+    return std::max({gather, costs, gains, round + rounding + slabs_bytes, polish});
 }
 
 /// Hidden states and logits, if all were kept.
@@ -124,7 +127,8 @@ int64_t spillable_bytes(const MemoryNeeds& n) {
     int64_t n_matrices = 0;
     for (const Tensor& t : n.model.tensors) n_matrices += is_compressible(t) ? 1 : 0;
     return n.judged_tokens * logits +
-           std::max(2 * n.calibration_tokens * row, n.probe_tokens * (n_matrices * row + logits));
+           std::max({2 * n.calibration_tokens * row, n.probe_tokens * (n_matrices * row + logits),
+                     n.polish_tokens * (row + logits)});
 }
 
 MemoryPlan plan_with(const MemoryNeeds& needs, int64_t widest, int64_t limit_bytes) {

@@ -17,7 +17,7 @@ namespace ech0 {
 struct MemoryNeeds {
     const Model& model;
     int64_t n_ctx = 512;
-    int64_t calibration_tokens = 0, probe_tokens = 0, judged_tokens = 0;
+    int64_t calibration_tokens = 0, probe_tokens = 0, judged_tokens = 0, polish_tokens = 0;
     int n_threads = 1;
 };
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <set>
 
+#include "compress/judge.h"
 #include "ech0/error.h"
 
 namespace ech0 {
@@ -28,23 +28,6 @@ struct Measured {
     std::vector<double> kl;
     double mean = 0;
 };
-
-double mean_of(const std::vector<double>& values) {
-    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-/// Mean of a - b in units of its standard error.
-double paired_score(const std::vector<double>& a, const std::vector<double>& b) {
-    const auto n = static_cast<double>(a.size());
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-        const double d = a[i] - b[i];
-        sum += d;
-        squares += d * d;
-    }
-    const double mean = sum / n, variance = std::max(squares / n - mean * mean, 1e-300);
-    return mean / std::sqrt(variance / n);
-}
 
 std::vector<std::vector<Option>> options_for(const SearchProblem& p, const std::vector<double>& scale) {
     std::vector<std::vector<Option>> options(p.costs.size());

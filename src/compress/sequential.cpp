@@ -53,19 +53,6 @@ Weights running_weights(const SequentialJob& job, const Weights& plain) {
             [&job](const Tensor& t) { job.source.release(t); }};
 }
 
-/// The matrix that gives the logits. Only what enters it is wanted here, so it need not be in memory.
-bool is_head(const Model& model, const Tensor& tensor) {
-    return tensor.name == (model.tied_embeddings ? "token_embd.weight" : "output.weight");
-}
-
-Weights without_head(const Model& model, const Weights& weights) {
-    return {weights.type,
-            [&model, weights](const Tensor& t, std::vector<std::byte>& scratch) {
-                return is_head(model, t) ? std::span<const std::byte>() : weights.bytes(t, scratch);
-            },
-            weights.release};
-}
-
 /// One layer's walk: both versions of it, and what goes in.
 struct Layer {
     const SequentialJob& job;
@@ -352,7 +339,7 @@ void round_group(Layer& layer, const Group& group) {
             throw EngineError(
                 fmt::format("tensor {}: rounding to {} gave invalid blocks: the source has NaN or infinite weights",
                             open[t]->name, type_label(job.type(*open[t]))));
-        if (job.options.sequential && !is_head(job.source.model(), *open[t]))
+        if (job.options.sequential && open[t]->name != output_matrix(job.source.model()).name)
             layer.ours.set(open[t]->name, half_precision(job.type(*open[t]), rounded[t], *open[t]));
         job.take(*open[t], rounded[t]);
         job.source.release(*open[t]);
@@ -382,7 +369,7 @@ void round_sequentially(const SequentialJob& job) {
         in_original = enter(model, plain, job.chunks, job.spill);
         if (both) in_ours = enter(model, running, job.chunks, job.spill);
     }
-    const Weights original = without_head(model, plain), ours = without_head(model, running);
+    const Weights original = without_output_matrix(model, plain), ours = without_output_matrix(model, running);
     const SegmentOptions options{job.n_ctx, both ? std::max(1, job.n_threads / 2) : job.n_threads};
     for (size_t i = 0; i < ranges.size(); i++) {
         const SegmentRange& range = ranges[i];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ech0/error.h"
 #include "runtime/ggml_types.h"
 
 namespace ech0 {
@@ -31,6 +32,21 @@ Weights Source::as_stored() const {
     return {[](const Tensor& tensor) { return static_cast<ggml_type>(tensor.type); },
             [this](const Tensor& tensor, std::vector<std::byte>&) { return bytes(tensor); },
             [this](const Tensor& tensor) { release(tensor); }};
+}
+
+const Tensor& output_matrix(const Model& model) {
+    const char* const name = model.tied_embeddings ? "token_embd.weight" : "output.weight";
+    const Tensor* tensor = model.find(name);
+    if (tensor == nullptr) throw FormatError(model.files.front().string() + ": no tensor " + name);
+    return *tensor;
+}
+
+Weights without_output_matrix(const Model& model, const Weights& weights) {
+    return {weights.type,
+            [name = output_matrix(model).name, weights](const Tensor& t, std::vector<std::byte>& scratch) {
+                return t.name == name ? std::span<const std::byte>() : weights.bytes(t, scratch);
+            },
+            weights.release};
 }
 
 ggml_type plain_type(const Tensor& tensor) {

@@ -39,6 +39,12 @@ private:
     std::vector<MappedFile> files_;
 };
 
+/// The matrix that gives the logits: the embedding where they are tied. @throws FormatError if it is not there
+const Tensor& output_matrix(const Model& model);
+
+/// For walks that only want what enters the output matrix: it need not be in memory.
+Weights without_output_matrix(const Model& model, const Weights& weights);
+
 /// Type of a tensor in Source::as_f16.
 ggml_type plain_type(const Tensor& tensor);
 

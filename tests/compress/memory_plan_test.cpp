@@ -11,7 +11,9 @@ namespace {
 
 constexpr int64_t gib = int64_t{1} << 30;
 
-MemoryNeeds needs_of(const Shape& shape, int64_t tokens = 6144) { return {shape.model, 512, tokens, 128, 512, 8}; }
+MemoryNeeds needs_of(const Shape& shape, int64_t tokens = 6144) {
+    return {shape.model, 512, tokens, 128, 512, 2048, 8};
+}
 
 }  // namespace
 

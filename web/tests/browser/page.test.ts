@@ -37,7 +37,7 @@ for (const name of pages) {
 
 test("a report's title says what it is about", async ({ page }) => {
   const titles: Record<string, string> = {
-    "report-verify-768": "768-Q4_K_M.gguf, 768-Q3_K_M.gguf beside smollm2-768-qwen2.gguf",
+    "report-verify-768": "768-107MB.gguf, 768-Q3_K_M.gguf beside smollm2-768-qwen2.gguf",
     "report-prune-768": "pruned-20.gguf, cut from smollm2-768-qwen2.gguf",
     "report-bench": `Speed and memory on ${dataOf("report-bench").machine}`,
     "report-kv-plan-demo": "The caches of smollm2-135m-instruct-q4_1.gguf",
