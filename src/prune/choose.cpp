@@ -47,17 +47,22 @@ struct Kinds {
 /// The model while parts of it leave.
 class Greedy {
 public:
-    Greedy(const Model& model, const CutCosts& costs) : model_(model), costs_(costs), taken_(costs.curves.size()) {
+    Greedy(const Model& model, const CutCosts& costs, double stop_at_kl)
+        : model_(model), costs_(costs), stop_at_kl_(stop_at_kl), taken_(costs.curves.size()) {
         choice_.structure = whole(model);
     }
 
     void spend(const Quota& quota, const Kinds& kinds) {
-        if (!quota.asked()) return;
+        if (!quota.asked() || stopped_) return;
         refuse_crumbs(quota, kinds);
         Gone gone;
         while (!gone.enough(quota)) {
             const Best best = cheapest(kinds);
             if (quota.kl > 0 && (best.offer.params == 0 || choice_.predicted_kl + best.offer.kl > quota.kl)) break;
+            if (best.offer.params > 0 && choice_.predicted_kl + best.offer.kl > stop_at_kl_) {
+                stopped_ = true;
+                break;
+            }
             if (best.curve == costs_.curves.size() && best.layer == costs_.layers.size())
                 throw UsageError(fmt::format(
                     "{} were to go, but only {} can: every layer keeps something",
@@ -68,7 +73,7 @@ public:
             else
                 take_steps(best.curve, best.offer, quota, gone);
         }
-        if (gone.params == 0)
+        if (gone.params == 0 && !stopped_)
             throw UsageError(fmt::format("nothing can go at a predicted KL divergence of at most {:.2g}", quota.kl));
         choice_.removed_params += gone.params;
     }
@@ -162,6 +167,8 @@ private:
 
     const Model& model_;
     const CutCosts& costs_;
+    const double stop_at_kl_;
+    bool stopped_ = false;
     std::vector<size_t> taken_;
     std::map<int64_t, double> paid_;  // KL for parts of a layer
     std::set<int64_t> gone_layers_;
@@ -185,8 +192,8 @@ Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params) {
     return {};
 }
 
-Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal) {
-    Greedy greedy(model, costs);
+Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal, double stop_at_kl) {
+    Greedy greedy(model, costs, stop_at_kl);
     greedy.spend(goal.all, {});
     greedy.spend(goal.layers, {false, false, true});
     greedy.spend(goal.kv_heads, {true, false, false});

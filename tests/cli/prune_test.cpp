@@ -53,6 +53,15 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK(share >= 0.2);
     CHECK(share < 0.4);  // this model's units are a tenth of it
     CHECK(json["kl_divergence"]["repaired"].get<double>() > 0);
+    const nlohmann::json &trial = json["trials"][0], &checks = trial["checks"];
+    REQUIRE(checks.size() >= 1);  // parts of the cut, tried on the way: the prediction is theirs
+    CHECK(checks[0]["kl_expected"] == checks[0]["kl_added_up"]);
+    for (const auto& check : checks) {
+        CHECK(check["kl_divergence"].get<double>() > 0);
+        CHECK(check["kl_added_up"].get<double>() < trial["kl_added_up"].get<double>());
+    }
+    CHECK(trial["kl_predicted"] != trial["kl_added_up"]);
+    CHECK(json["kl_divergence"]["added_up"].get<double>() > 0);
     for (const auto& part :
          json["costs"]["parts"]) {  // what each part of a layer would cost, and where that was measured
         const int64_t n_measured = part["n_measured"], n_steps = static_cast<int64_t>(part["steps"].size());
