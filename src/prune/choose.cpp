@@ -40,9 +40,21 @@ void remove_units(std::vector<int32_t>& kept, const RemovalStep& step) {
 }
 
 struct Kinds {
+    const char* name;
     bool kv_heads = true, channels = true, layers = true;
     bool has(UnitKind kind) const { return kind == UnitKind::kv_heads ? kv_heads : channels; }
 };
+
+constexpr Kinds all_kinds = {"units", true, true, true}, only_layers = {"layers", false, false, true},
+                only_kv_heads = {"KV heads", true, false, false},
+                only_channels = {"feed-forward channels", false, true, false};
+
+/// "3 layers", "2000000 weights in KV heads".
+std::string text_of(const Quota& quota, const Kinds& kinds) {
+    if (quota.units > 0) return fmt::format("{} {}", quota.units, kinds.name);
+    return kinds.layers && kinds.channels ? fmt::format("{} weights", quota.params)
+                                          : fmt::format("{} weights in {}", quota.params, kinds.name);
+}
 
 /// The model while parts of it leave.
 class Greedy {
@@ -64,10 +76,8 @@ public:
                 break;
             }
             if (best.curve == costs_.curves.size() && best.layer == costs_.layers.size())
-                throw UsageError(fmt::format(
-                    "{} were to go, but only {} can: every layer keeps something",
-                    quota.units > 0 ? fmt::format("{} units", quota.units) : fmt::format("{} weights", quota.params),
-                    quota.units > 0 ? gone.units : gone.params));
+                throw UsageError(fmt::format("{} were to go, but only {} can: every layer keeps something",
+                                             text_of(quota, kinds), quota.units > 0 ? gone.units : gone.params));
             if (best.layer < costs_.layers.size())
                 take_layer(costs_.layers[best.layer], best.offer, gone);
             else
@@ -160,9 +170,8 @@ private:
         if (params == std::numeric_limits<int64_t>::max()) return;  // nothing at all: said when it is looked for
         if (quota.units > 0 ? quota.units < units : quota.params < params)
             throw UsageError(
-                quota.units > 0
-                    ? fmt::format("{} units are less than one step, {} of them", quota.units, units)
-                    : fmt::format("{} weights are less than the smallest step, {} weights", quota.params, params));
+                fmt::format("{} are less than the smallest step, {}", text_of(quota, kinds),
+                            quota.units > 0 ? fmt::format("{} of them", units) : fmt::format("{} weights", params)));
     }
 
     const Model& model_;
@@ -194,10 +203,10 @@ Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params) {
 
 Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal, double stop_at_kl) {
     Greedy greedy(model, costs, stop_at_kl);
-    greedy.spend(goal.all, {});
-    greedy.spend(goal.layers, {false, false, true});
-    greedy.spend(goal.kv_heads, {true, false, false});
-    greedy.spend(goal.channels, {false, true, false});
+    greedy.spend(goal.all, all_kinds);
+    greedy.spend(goal.layers, only_layers);
+    greedy.spend(goal.kv_heads, only_kv_heads);
+    greedy.spend(goal.channels, only_channels);
     return greedy.finish();
 }
 

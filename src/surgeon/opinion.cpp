@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -50,9 +52,10 @@ std::string schema_of(const Brief& brief) {
 
 /// Half a unit of the last digit that was written.
 double tolerance_of(const std::string& number) {
-    const size_t point = number.find('.');
-    const auto decimals = point == std::string::npos ? 0 : static_cast<int>(number.size() - point - 1);
-    return 0.5 * std::pow(10.0, -decimals) * (1 + 1e-9);
+    const size_t end = std::min(number.find_first_of("eE"), number.size()), point = number.find('.');
+    const int power = end < number.size() ? std::atoi(number.c_str() + end + 1) : 0;
+    const auto decimals = point == std::string::npos ? 0 : static_cast<int>(end - point - 1);
+    return 0.5 * std::pow(10.0, power - decimals) * (1 + 1e-9);
 }
 
 /// As it stands, or in thousands, millions, billions if it has two digits at least: "2" is not 1536 in thousands.
@@ -79,6 +82,22 @@ void read_answer(const Brief& brief, const std::string& text, Opinion& opinion) 
     }
 }
 
+/// A number without a name: of the first fact that has it, or else that speaks of it ("removing 10 % costs …").
+Claim claim_of(const Brief& brief, const std::string& number) {
+    for (const Fact& f : brief.facts)
+        if (is(f.value, number)) return {f.name, number, Finding::confirmed};
+    const std::regex spoken("(^|[^0-9.])" + std::regex_replace(number, std::regex("\\."), "\\.") + "([^0-9.]|\\.?$)");
+    for (const Fact& f : brief.facts)
+        if (std::regex_search(f.says, spoken)) return {f.name, number, Finding::confirmed};
+    return {"", number, Finding::unsupported};
+}
+
+/// Does what stands between a fact's name and a number make it that fact's number? " = ", " is ", " (", ": ", " of ".
+bool says_is(const std::string& between) {
+    static const std::regex link(R"(\s*(=|:|\(|is|of|was|at|to|,)?\s*(about|only|around|approximately)?\s*)");
+    return std::regex_match(between, link);
+}
+
 }  // namespace
 
 std::string_view finding_name(Finding finding) {
@@ -97,14 +116,27 @@ Finding check_claim(const Brief& brief, const std::string& fact, const std::stri
 }
 
 std::vector<Claim> check_words(const Brief& brief, const std::string& words) {
-    static const std::regex number(R"([0-9]+(\.[0-9]+)?)");
+    // A name takes its digits with it: n_head_kv, Q4_K, kl_remove_10_percent are no numbers.
+    static const std::regex token(
+        R"([A-Za-z_][A-Za-z0-9_]*|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?)");
+    std::string rest = words;  // without the model's name, whose digits are none of its facts
+    for (size_t at = 0; !brief.model.empty() && (at = rest.find(brief.model, at)) != std::string::npos;)
+        rest.erase(at, brief.model.size());
     std::vector<Claim> claims;
-    for (std::sregex_iterator at(words.begin(), words.end(), number), end; at != end; ++at) {
-        Claim claim{"", at->str(), Finding::unsupported};
-        for (const Fact& f : brief.facts)
-            if (claim.finding == Finding::unsupported && is(f.value, claim.number))
-                claim.fact = f.name, claim.finding = Finding::confirmed;
-        claims.push_back(claim);
+    const Fact* named = nullptr;
+    size_t named_end = 0;
+    for (std::sregex_iterator at(rest.begin(), rest.end(), token), end; at != end; ++at) {
+        const auto position = static_cast<size_t>(at->position());
+        std::string text = at->str();
+        if (std::isdigit(static_cast<unsigned char>(text.front())) == 0) {
+            if (const Fact* const fact = brief.find(text)) named = fact, named_end = position + text.size();
+            continue;
+        }
+        std::erase(text, ',');
+        const bool of_named = named != nullptr && says_is(rest.substr(named_end, position - named_end));
+        claims.push_back(of_named ? Claim{named->name, text, check_claim(brief, named->name, text)}
+                                  : claim_of(brief, text));
+        named = nullptr;
     }
     return claims;
 }
@@ -120,16 +152,16 @@ std::vector<Opinion> ask_surgeon(const Model& analyst, const SessionOptions& ses
         "You are a surgeon for language models. Answer in two or three sentences from these facts alone, and name the "
         "facts you rely on with their numbers.\n" +
         brief_text(brief);
+    Conversation conversation(session, options);
     std::vector<Opinion> opinions;
     for (const Question& question : questions) {
         if (on_question) on_question(question.title);
-        Conversation conversation(session, options);
         const Answer answer = conversation.ask(question.text);
         if (answer.stop == Stop::interrupted) throw Interrupted();
         Opinion opinion{question.text, question.title, "", {}, true};
         read_answer(brief, answer.text, opinion);
         opinions.push_back(std::move(opinion));
-        session.truncate(0);
+        conversation.take_back();  // each question for itself, behind the same brief
     }
     return opinions;
 }

@@ -37,7 +37,8 @@ struct Opinion {
 /// billions
 Finding check_claim(const Brief& brief, const std::string& fact, const std::string& number);
 
-/// Every number in the words, each held against all facts.
+/// Every number in the words: behind a fact's name ("n_layer = 32") held against that fact, else against all of them.
+/// Digits within a name (Q4_K) are no numbers.
 std::vector<Claim> check_words(const Brief& brief, const std::string& words);
 
 /// Ask the five questions: architecture, targets, plan, feasibility, recommendation.

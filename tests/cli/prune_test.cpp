@@ -206,8 +206,9 @@ TEST_CASE("what cannot be pruned is named, with what would do") {
         CHECK(run.err.find(words) != std::string::npos);
     };
     says(w.prune({"--remove", "10%", "--keep-layers", "0,1"}), "only 0 can");
-    says(w.prune({"--heads", "1%"}), "less than the smallest step");
-    says(w.prune({"--ffn", "1"}), "1 units are less than one step, 32 of them");
+    says(w.prune({"--heads", "1%"}), "weights in KV heads are less than the smallest step");
+    says(w.prune({"--layers", "9"}), "9 layers were to go, but only 1 can");
+    says(w.prune({"--ffn", "1"}), "1 feed-forward channels are less than the smallest step, 32 of them");
     says(gemma.prune({"--remove", "20%"}),
          "gemma3 cannot be pruned: layers of different widths can be written only as architecture deci, which has no "
          "norms behind attention and feed-forward");

@@ -40,4 +40,42 @@ TEST_CASE("every number in the words is held against all facts") {
     CHECK(claims[2].fact.empty());
 }
 
+TEST_CASE("a number behind a fact's name is held against that fact alone, and digits in names are no numbers") {
+    const std::vector<Claim> claims =
+        check_words(brief(), "With n_layer = 32 and n_params of 134,515,008, kl_remove_10_percent is 0.043 in Q4_K.");
+    REQUIRE(claims.size() == 3);
+    CHECK(claims[0].fact == "n_layer");
+    CHECK(claims[0].finding == Finding::wrong);
+    CHECK(claims[1].fact == "n_params");
+    CHECK(claims[1].number == "134515008");
+    CHECK(claims[1].finding == Finding::confirmed);
+    CHECK(claims[2].fact == "kl_remove_10_percent");
+    CHECK(claims[2].finding == Finding::confirmed);
+    // Named, but the number is of something else.
+    const std::vector<Claim> far = check_words(brief(), "n_layer matters, and 12 friends agree on 3e-5");
+    REQUIRE(far.size() == 2);
+    CHECK(far[0].finding == Finding::unsupported);
+    CHECK(far[1].number == "3e-5");
+}
+
+TEST_CASE("the model's own name is no claim, and a power of ten is as exact as its digits") {
+    Brief b = brief();
+    b.model = "small-768";
+    CHECK(check_words(b, "small-768 is small-768.").empty());
+    CHECK(check_claim(b, "kl_remove_10_percent", "4.3e-2") == Finding::confirmed);
+    CHECK(check_claim(b, "kl_remove_10_percent", "4.4e-2") == Finding::wrong);
+    CHECK(check_claim(b, "kl_remove_10_percent", "3e-5") == Finding::wrong);
+    CHECK(check_claim(b, "n_params", "1.345e8") == Finding::confirmed);
+}
+
+TEST_CASE("a number that a fact speaks of, as the share it is about, is supported by it") {
+    Brief b = brief();
+    b.facts[2].says = "removing 10 % of the layers' weights costs a KL divergence of 0.0432 before repair";
+    CHECK(check_words(b, "Remove 10 % at once.")[0].finding == Finding::confirmed);
+    CHECK(check_words(b, "Remove 10.")[0].finding == Finding::confirmed);
+    CHECK(check_words(b, "Remove 1 % at once.")[0].finding == Finding::unsupported);
+    CHECK(check_words(b, "Remove 0.10 of it")[0].finding == Finding::unsupported);
+    CHECK(check_words(b, "Remove 100 % at once.")[0].finding == Finding::unsupported);
+}
+
 }  // namespace ech0
