@@ -1,4 +1,4 @@
-#include "surgeon/opinion.h"
+#include "surgeon/claim.h"
 
 #include <doctest/doctest.h>
 
@@ -58,6 +58,19 @@ TEST_CASE("a number behind a fact's name is held against that fact alone, and di
     CHECK(far[1].number == "3e-5");
 }
 
+TEST_CASE("a small number counts only beside a word of the fact that has it") {
+    Brief b = brief();
+    b.facts.push_back({"n_head", 12, "12 query heads in the first layer", "computed"});
+    b.facts.push_back({"budget_share_percent", 1.9988, "the file is 2.0 % of that", "computed"});
+    CHECK(check_words(b, "It has 12 heads.")[0].fact == "n_head");
+    CHECK(check_words(b, "Its number of query heads is 12.")[0].fact == "n_head");
+    CHECK(check_words(b, "Heads: 12.")[0].fact == "n_head");
+    CHECK(check_words(b, "a set of 12 feed-forward layers")[0].finding == Finding::unsupported);
+    CHECK(check_words(b, "1. Prune. 2. Measure.")[1].finding == Finding::unsupported);
+    CHECK(check_words(b, "It takes 2 percent")[0].fact == "budget_share_percent");
+    CHECK(check_words(b, "134.5 of them")[0].fact == "n_params");  // by its digits alone
+}
+
 TEST_CASE("the model's own name is no claim, and a power of ten is as exact as its digits") {
     Brief b = brief();
     b.model = "small-768";
@@ -72,8 +85,9 @@ TEST_CASE("a number that a fact speaks of, as the share it is about, is supporte
     Brief b = brief();
     b.facts[2].says = "removing 10 % of the layers' weights costs a KL divergence of 0.0432 before repair";
     CHECK(check_words(b, "Remove 10 % at once.")[0].finding == Finding::confirmed);
-    CHECK(check_words(b, "Remove 10.")[0].finding == Finding::confirmed);
+    CHECK(check_words(b, "Remove 10 percent.")[0].finding == Finding::confirmed);
     CHECK(check_words(b, "Remove 1 % at once.")[0].finding == Finding::unsupported);
+    CHECK(check_words(b, "Remove 10 layers.")[0].finding == Finding::unsupported);
     CHECK(check_words(b, "Remove 0.10 of it")[0].finding == Finding::unsupported);
     CHECK(check_words(b, "Remove 100 % at once.")[0].finding == Finding::unsupported);
 }
