@@ -28,8 +28,8 @@ const char* not_measured =
 std::string claims_text(const Opinion& o) {
     std::string text;
     for (const Claim& c : o.claims)
-        text += fmt::format("- {} {}: **{}**\n", c.number, c.fact.empty() ? "(in words)" : "`" + c.fact + "`",
-                            finding_name(c.finding));
+        text += fmt::format("- {} {}: **{}**\n", printable(c.number, 40),
+                            c.fact.empty() ? "(in words)" : "`" + c.fact + "`", finding_name(c.finding));
     return text;
 }
 
@@ -67,7 +67,7 @@ std::string surgeon_markdown(const Brief& brief, const std::string& analyst, con
     std::string text = fmt::format("# {} on the table\n\nMeasured verdict: {}\n\n", printable(brief.model),
                                    verdict.empty() ? not_measured : printable(verdict, 500));
     Table table({{"fact"}, {"value", Table::Align::right}, {"in words"}, {"grade"}});
-    for (const Fact& f : brief.facts) table.add({f.name, fmt::format("{:.6g}", f.value), f.says, f.grade});
+    for (const Fact& f : brief.facts) table.add({f.name, value_text(f), f.says, f.grade});
     text += "## The facts\n\n" + table.markdown();
     const Tally tally = tally_of(opinions);
     text += fmt::format(

@@ -37,7 +37,7 @@ struct Token {
 std::vector<Token> tokens_of(const std::string& words) {
     // A name takes its digits with it.
     static const std::regex token(
-        R"(%|[A-Za-z_][A-Za-z0-9_]*|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?)");
+        R"(%|[A-Za-z_][A-Za-z0-9_]*|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?)");
     std::vector<Token> tokens;
     for (std::sregex_iterator at(words.begin(), words.end(), token), end; at != end; ++at) {
         const auto begin = static_cast<size_t>(at->position());

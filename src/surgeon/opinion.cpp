@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "ech0/error.h"
 #include "runtime/conversation.h"
@@ -49,25 +50,49 @@ std::string schema_of(const Brief& brief) {
         .dump();
 }
 
-void read_answer(const Brief& brief, const std::string& text, Opinion& opinion) {
-    const json answer = json::parse(text, nullptr, false);
-    if (!answer.is_object() || !answer.contains("answer")) {
-        opinion.complete = false;  // the answer's end was not reached
-        opinion.answer = text;
-        return;
-    }
-    opinion.answer = answer["answer"].get<std::string>();
-    opinion.complete = opinion.answer.size() < longest_answer;
-    opinion.claims = check_words(brief, opinion.answer);
-    for (const json& claim : answer["claims"]) {
-        const std::string fact = claim["fact"].get<std::string>(), number = claim["number"].dump();
-        const bool repeated = std::any_of(opinion.claims.begin(), opinion.claims.end(),
-                                          [&](const Claim& c) { return c.fact == fact && c.number == number; });
-        if (!repeated) opinion.claims.push_back({fact, number, check_claim(brief, fact, number)});
-    }
+/// What was said in an answer that broke off: its "answer" as far as it goes, or all of it.
+std::string said_in(const std::string& broken) {
+    const size_t key = broken.find("\"answer\""), begin = key == std::string::npos ? key : broken.find('"', key + 8);
+    if (begin == std::string::npos) return broken;
+    size_t end = begin + 1;
+    while (end < broken.size() && broken[end] != '"') end += broken[end] == '\\' ? 2 : 1;
+    const json said = json::parse(broken.substr(begin, std::min(end, broken.size()) - begin) + '"', nullptr, false);
+    return said.is_string() ? said.get<std::string>() : broken.substr(begin + 1);
+}
+
+/// The numbers of claims as they were written: how many digits there are says how exactly they are meant.
+std::vector<std::string> written_numbers(const std::string& text) {
+    static const std::regex number(R"("number"\s*:\s*(-?[0-9.]+([eE][-+]?[0-9]+)?))");
+    std::vector<std::string> numbers;
+    for (std::sregex_iterator at(text.begin(), text.end(), number), end; at != end; ++at)
+        numbers.push_back((*at)[1].str());
+    return numbers;
+}
+
+void add_claim(const Brief& brief, const std::string& fact, const std::string& number, Opinion& opinion) {
+    const bool repeated = std::any_of(opinion.claims.begin(), opinion.claims.end(),
+                                      [&](const Claim& c) { return c.fact == fact && c.number == number; });
+    if (!repeated) opinion.claims.push_back({fact, number, check_claim(brief, fact, number)});
 }
 
 }  // namespace
+
+Opinion read_opinion(const Brief& brief, const std::string& text) {
+    Opinion opinion;
+    const json answer = json::parse(text, nullptr, false);
+    opinion.complete = answer.is_object() && answer.contains("answer") && answer["answer"].is_string();
+    opinion.answer = opinion.complete ? answer["answer"].get<std::string>() : said_in(text);
+    opinion.claims = check_words(brief, opinion.answer);
+    if (!opinion.complete || !answer.contains("claims")) return opinion;
+    opinion.complete = opinion.answer.size() < longest_answer;
+    const std::vector<std::string> numbers = written_numbers(text);
+    for (size_t i = 0; i < answer["claims"].size(); i++) {
+        const json& claim = answer["claims"][i];
+        const bool known = numbers.size() == answer["claims"].size();
+        add_claim(brief, claim["fact"].get<std::string>(), known ? numbers[i] : claim["number"].dump(), opinion);
+    }
+    return opinion;
+}
 
 std::vector<Opinion> ask_surgeon(const Model& analyst, const SessionOptions& session_options, const Brief& brief,
                                  const std::function<void(const std::string& title)>& on_question) {
@@ -86,9 +111,8 @@ std::vector<Opinion> ask_surgeon(const Model& analyst, const SessionOptions& ses
         if (on_question) on_question(question.title);
         const Answer answer = conversation.ask(question.text);
         if (answer.stop == Stop::interrupted) throw Interrupted();
-        Opinion opinion{question.text, question.title, "", {}, true};
-        read_answer(brief, answer.text, opinion);
-        opinions.push_back(std::move(opinion));
+        opinions.push_back(read_opinion(brief, answer.text));
+        opinions.back().question = question.text, opinions.back().title = question.title;
         conversation.take_back();  // each question for itself, behind the same brief
     }
     return opinions;

@@ -20,6 +20,10 @@ struct Opinion {
     bool complete = true;  ///< false: the answer broke off
 };
 
+/// What an analyst answered, every number of it held against the facts.
+/// @param text  JSON with "answer" and "claims" as the grammar has it, or the beginning of it
+Opinion read_opinion(const Brief& brief, const std::string& text);
+
 /// Ask the five questions: architecture, targets, plan, feasibility, recommendation.
 /// @param on_question  told before each one
 /// @throws EngineError, UsageError (no chat template), Interrupted
