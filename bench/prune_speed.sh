@@ -4,7 +4,7 @@
 #
 #   bench/prune_speed.sh MODEL-f16.gguf "10 20 30"
 #
-# Environment: ECH0, THREADS, WORK, CSV.
+# Environment: ECH0, THREADS, WORK (that of prune_against_others.sh has the pruned files already), CSV.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -eq 2 ] || { sed -n '2,8p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
@@ -14,7 +14,7 @@ work=${WORK:-$(mktemp -d)}; mkdir -p "$work"
 csv=${CSV:-bench/results/prune-speed-$(basename "$model" .gguf).csv}; mkdir -p "$(dirname "$csv")"
 files=("$model")
 for share in $shares; do
-  [ -s "$work/$share.json" ] || "$ech0" prune "$model" --remove "$share%" -o "$work/pruned-$share.gguf" --threads "$threads" --json > "$work/$share.json" 2> "$work/log"
+  [ -s "$work/pruned-$share.gguf" ] || "$ech0" prune "$model" --remove "$share%" -o "$work/pruned-$share.gguf" --threads "$threads" --json > "$work/$share.json" 2> "$work/log"
   files+=("$work/pruned-$share.gguf")
 done
 "$ech0" bench "${files[@]}" --threads "$threads" --repeat 5 --json > "$work/bench.json" 2> "$work/log"

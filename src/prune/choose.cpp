@@ -40,35 +40,50 @@ void remove_units(std::vector<int32_t>& kept, const RemovalStep& step) {
 }
 
 struct Kinds {
+    const char* name;
     bool kv_heads = true, channels = true, layers = true;
     bool has(UnitKind kind) const { return kind == UnitKind::kv_heads ? kv_heads : channels; }
 };
 
+constexpr Kinds all_kinds = {"units", true, true, true}, only_layers = {"layers", false, false, true},
+                only_kv_heads = {"KV heads", true, false, false},
+                only_channels = {"feed-forward channels", false, true, false};
+
+/// "3 layers", "2000000 weights in KV heads".
+std::string text_of(const Quota& quota, const Kinds& kinds) {
+    if (quota.units > 0) return fmt::format("{} {}", quota.units, kinds.name);
+    return kinds.layers && kinds.channels ? fmt::format("{} weights", quota.params)
+                                          : fmt::format("{} weights in {}", quota.params, kinds.name);
+}
+
 /// The model while parts of it leave.
 class Greedy {
 public:
-    Greedy(const Model& model, const CutCosts& costs) : model_(model), costs_(costs), taken_(costs.curves.size()) {
+    Greedy(const Model& model, const CutCosts& costs, double stop_at_kl)
+        : model_(model), costs_(costs), stop_at_kl_(stop_at_kl), taken_(costs.curves.size()) {
         choice_.structure = whole(model);
     }
 
     void spend(const Quota& quota, const Kinds& kinds) {
-        if (!quota.asked()) return;
+        if (!quota.asked() || stopped_) return;
         refuse_crumbs(quota, kinds);
         Gone gone;
         while (!gone.enough(quota)) {
             const Best best = cheapest(kinds);
             if (quota.kl > 0 && (best.offer.params == 0 || choice_.predicted_kl + best.offer.kl > quota.kl)) break;
+            if (best.offer.params > 0 && choice_.predicted_kl + best.offer.kl > stop_at_kl_) {
+                stopped_ = true;
+                break;
+            }
             if (best.curve == costs_.curves.size() && best.layer == costs_.layers.size())
-                throw UsageError(fmt::format(
-                    "{} were to go, but only {} can: every layer keeps something",
-                    quota.units > 0 ? fmt::format("{} units", quota.units) : fmt::format("{} weights", quota.params),
-                    quota.units > 0 ? gone.units : gone.params));
+                throw UsageError(fmt::format("{} were to go, but only {} can: every layer keeps something",
+                                             text_of(quota, kinds), quota.units > 0 ? gone.units : gone.params));
             if (best.layer < costs_.layers.size())
                 take_layer(costs_.layers[best.layer], best.offer, gone);
             else
                 take_steps(best.curve, best.offer, quota, gone);
         }
-        if (gone.params == 0)
+        if (gone.params == 0 && !stopped_)
             throw UsageError(fmt::format("nothing can go at a predicted KL divergence of at most {:.2g}", quota.kl));
         choice_.removed_params += gone.params;
     }
@@ -155,13 +170,14 @@ private:
         if (params == std::numeric_limits<int64_t>::max()) return;  // nothing at all: said when it is looked for
         if (quota.units > 0 ? quota.units < units : quota.params < params)
             throw UsageError(
-                quota.units > 0
-                    ? fmt::format("{} units are less than one step, {} of them", quota.units, units)
-                    : fmt::format("{} weights are less than the smallest step, {} weights", quota.params, params));
+                fmt::format("{} are less than the smallest step, {}", text_of(quota, kinds),
+                            quota.units > 0 ? fmt::format("{} of them", units) : fmt::format("{} weights", params)));
     }
 
     const Model& model_;
     const CutCosts& costs_;
+    const double stop_at_kl_;
+    bool stopped_ = false;
     std::vector<size_t> taken_;
     std::map<int64_t, double> paid_;  // KL for parts of a layer
     std::set<int64_t> gone_layers_;
@@ -185,12 +201,12 @@ Quota quota_of(const Amount& amount, int64_t n_units, int64_t n_params) {
     return {};
 }
 
-Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal) {
-    Greedy greedy(model, costs);
-    greedy.spend(goal.all, {});
-    greedy.spend(goal.layers, {false, false, true});
-    greedy.spend(goal.kv_heads, {true, false, false});
-    greedy.spend(goal.channels, {false, true, false});
+Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal, double stop_at_kl) {
+    Greedy greedy(model, costs, stop_at_kl);
+    greedy.spend(goal.all, all_kinds);
+    greedy.spend(goal.layers, only_layers);
+    greedy.spend(goal.kv_heads, only_kv_heads);
+    greedy.spend(goal.channels, only_channels);
     return greedy.finish();
 }
 

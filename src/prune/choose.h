@@ -4,6 +4,7 @@
 // curve's steps need not grow steadily, so the greedy walk takes runs of steps along the curve's lower hull; a whole
 // layer is offered at its own measured price, less what has been paid for its parts already.
 
+#include <limits>
 #include <vector>
 
 #include "ech0/units.h"
@@ -30,11 +31,13 @@ struct CutGoal {
 struct Choice {
     Structure structure;
     int64_t removed_params = 0;
-    double predicted_kl = 0;
+    double predicted_kl = 0;  ///< nats, the sum of its single removals
 };
 
+/// @param stop_at_kl  stop on the way there, before more than this is predicted; there may be nothing in it
 /// @throws UsageError if all that can go is less than asked for, less is asked for than the smallest step, or nothing
 /// is as cheap as asked for
-Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal);
+Choice choose_units(const Model& model, const CutCosts& costs, const CutGoal& goal,
+                    double stop_at_kl = std::numeric_limits<double>::infinity());
 
 }  // namespace ech0

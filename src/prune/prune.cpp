@@ -172,17 +172,46 @@ CutCosts costs_of(Job& job, const CutGoal& goal) {
 struct Candidate {
     std::string what;
     Choice choice;
+    std::vector<CutCheck> checks = {};  // on the way to it
 };
+
+// Where parts of a cut are tried on the way to it: at these shares of what its single removals add up to.
+constexpr double check_shares[] = {1.0 / 3, 2.0 / 3};
+
+// Less than this share was taken: too far from the whole cut to say anything of it.
+constexpr double least_check = 0.1;
+
+/// Parts of the cut, measured as the finished file will be: with what stays chosen anew, or as cut where nothing is
+/// repaired.
+std::vector<CutCheck> check_on_the_way(const Job& job, const Judge& judge, const CutCosts& costs, const CutGoal& goal,
+                                       double added_up) {
+    std::vector<CutCheck> checks;
+    if (job.options.score != UnitScore::measured) return checks;
+    for (const double share : check_shares) {
+        const Choice part = choose_units(job.model, costs, goal, share * added_up);
+        const bool known = !checks.empty() && checks.back().added_up == part.predicted_kl;
+        if (part.predicted_kl < least_check * added_up || part.predicted_kl <= 0 || known) continue;
+        const double kl = mean_of(judge.kl(job.model, job.options.repair == Repair::full
+                                                          ? made_up(job.source, part.structure, job.moments)
+                                                          : zeroed(job.source, part.structure)));
+        checks.push_back({part.predicted_kl, forecast_kl(checks, part.predicted_kl), kl});
+    }
+    return checks;
+}
 
 /// Prices of whole layers do not add up as well as those of parts, so a choice that takes layers is made without them
 /// too, and both are measured.
-std::vector<Candidate> candidates_of(const Job& job, const CutCosts& costs, const CutGoal& goal) {
-    std::vector<Candidate> candidates = {{"parts of layers", choose_units(job.model, costs, goal)}};
+std::vector<Candidate> candidates_of(const Job& job, const Judge& judge, const CutCosts& costs, const CutGoal& goal) {
+    const auto candidate = [&](const CutCosts& of) {
+        const Choice choice = choose_units(job.model, of, goal);
+        return Candidate{"parts of layers", choice, check_on_the_way(job, judge, of, goal, choice.predicted_kl)};
+    };
+    std::vector<Candidate> candidates = {candidate(costs)};
     if (candidates.front().choice.structure.layers.size() == static_cast<size_t>(job.model.n_layer)) return candidates;
     candidates.front().what = "whole layers too";
     if (!goal.all.asked()) return candidates;
     try {
-        candidates.push_back({"parts of layers", choose_units(job.model, {costs.curves, {}}, goal)});
+        candidates.push_back(candidate({costs.curves, {}}));
     } catch (const UsageError&) {  // so much can't go without whole layers
     }
     return candidates;
@@ -191,7 +220,9 @@ std::vector<Candidate> candidates_of(const Job& job, const CutCosts& costs, cons
 /// Cut, measured; mended, measured. The file is `path`.
 PruneTrial make(Job& job, const Judge& judge, const Candidate& candidate, const std::filesystem::path& path) {
     const PruneOptions& o = job.options;
-    PruneTrial trial{candidate.what, candidate.choice.predicted_kl};
+    const double added_up = candidate.choice.predicted_kl;
+    PruneTrial trial{candidate.what, added_up, forecast_kl(candidate.checks, added_up)};
+    trial.checks = candidate.checks;
     const Structure& structure = candidate.choice.structure;
     const PrunedForm form{architecture_of(structure), o.repair != Repair::off,
                           fmt::format("prune {} of {} weights", candidate.choice.removed_params, job.model.n_params)};
@@ -250,6 +281,15 @@ constexpr size_t most_attempts = 5;
 // A cut that costs so large a share of what it may cost is not worth another attempt.
 constexpr double near_enough = 0.8;
 
+/// Cuts that were made and measured already, as checks of the next one.
+std::vector<CutCheck> checks_of(const std::vector<PruneTrial>& trials) {
+    std::vector<CutCheck> checks;
+    for (const PruneTrial& t : trials) checks.push_back({t.added_up_kl, t.predicted_kl, t.kl});
+    std::sort(checks.begin(), checks.end(),
+              [](const CutCheck& a, const CutCheck& b) { return a.added_up < b.added_up; });
+    return checks;
+}
+
 /// As much as costs no more than it may, measured. A prediction adds up single removals and knows of no repair, so it
 /// is only where to begin: each attempt says by how much it was wrong, and the next one allows for that.
 Made make_within(Job& job, const Judge& judge, const CutCosts& costs, Pruning& result) {
@@ -265,6 +305,7 @@ Made make_within(Job& job, const Judge& judge, const CutCosts& costs, Pruning& r
             break;
         }
         candidate.what = fmt::format("{} weights", candidate.choice.removed_params);
+        candidate.checks = checks_of(result.trials);
         const bool known = std::any_of(result.trials.begin(), result.trials.end(),
                                        [&](const PruneTrial& t) { return t.what == candidate.what; });
         if (known) break;
@@ -297,7 +338,8 @@ void describe(const Job& job, const Judge& judge, const Candidate& best, Pruning
     result.layers = layers_of(job.model, best.choice.structure);
     result.pruned_before = find_string(job.model.metadata, "ech0.recipe").value_or("");
     if (!result.pruned_before.starts_with("prune")) result.pruned_before.clear();
-    if (o.score == UnitScore::measured) result.predicted_kl = trial->predicted_kl;
+    if (o.score == UnitScore::measured)
+        result.predicted_kl = trial->predicted_kl, result.added_up_kl = trial->added_up_kl;
     result.kl_unrepaired = trial->kl_unrepaired;
     if (o.repair != Repair::off) result.kl_repaired = trial->kl;
     result.n_tokens_judged = judge.n_tokens();
@@ -351,7 +393,7 @@ Pruning prune(const Model& model, const PruneOptions& options, const Progress& p
     const Judge judge(model, job.source.as_f16(), job.judged, {options.n_ctx, job.n_threads, progress});
     Pruning result;
     const Made best = options.most_kl > 0 ? make_within(job, judge, costs, result)
-                                          : make_best(job, judge, candidates_of(job, costs, goal), result);
+                                          : make_best(job, judge, candidates_of(job, judge, costs, goal), result);
     std::filesystem::rename(best.file, options.out);
     describe(job, judge, best.candidate, result);
     if (options.score == UnitScore::measured) result.costs = costs;

@@ -10,6 +10,7 @@
 #include "ech0/progress.h"
 #include "ech0/units.h"
 #include "prune/cut_costs.h"
+#include "prune/forecast.h"
 #include "prune/instead.h"
 #include "prune/method.h"
 #include "prune/usual_names.h"
@@ -46,8 +47,10 @@ struct PrunedLayer {
 /// One way of removing as much, made and measured.
 struct PruneTrial {
     std::string what;
-    double predicted_kl = 0, kl_unrepaired = 0, kl = 0;  ///< nats per token, on text held out
+    double added_up_kl = 0;                              ///< nats per token: the sum of single removals
+    double predicted_kl = 0, kl_unrepaired = 0, kl = 0;  ///< by the checks; measured on text held out
     bool chosen = false;
+    std::vector<CutCheck> checks = {};  ///< on the way to it
 };
 
 struct Pruning {
@@ -62,6 +65,7 @@ struct Pruning {
     std::vector<UsualName> names;
     CutCosts costs;  ///< that the choice was made by; empty with a baseline's score, and not read back from JSON
     double predicted_kl = 0, kl_unrepaired = 0, kl_repaired = 0;  ///< of the chosen one; 0: not measured
+    double added_up_kl = 0;                                       ///< of it
     Instead instead;                                              ///< what as few bytes cost without pruning
     std::string pruned_before;  ///< how the source was pruned already: divergences are to it; empty: it was not
     int64_t n_tokens_judged = 0;

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
+#include "prune/costs.h"
+#include "prune/removal.h"
 #include "prune/tensor_matrix.h"
 #include "runtime/ggml_types.h"
 
@@ -28,36 +31,56 @@ const std::vector<int32_t>* kept_units(const Structure& structure, const std::st
     return &none;
 }
 
-void keep_columns(Matrix& w, const std::vector<int32_t>& kept, int64_t n_units) {
-    const int64_t each = w.cols() / n_units;
-    for (int64_t u = 0; u < n_units; u++)
-        if (!std::binary_search(kept.begin(), kept.end(), static_cast<int32_t>(u)))
-            w.middleCols(u * each, each).setZero();
-}
-
 int64_t n_units_of(const Model& model, const std::string& name) {
     const auto at = static_cast<size_t>(layer_of(name));
     return name.find(".attn_") != std::string::npos ? model.n_head_kv[at] : model.n_ff[at];
 }
 
-}  // namespace
+std::vector<int32_t> gone_units(const std::vector<int32_t>& kept, int64_t n_units) {
+    std::vector<int32_t> gone;
+    for (int32_t u = 0; u < n_units; u++)
+        if (!std::binary_search(kept.begin(), kept.end(), u)) gone.push_back(u);
+    return gone;
+}
 
-Weights zeroed(const Source& source, const Structure& structure) {
+/// W without these units, each of so many neighbouring columns.
+using Take =
+    std::function<Matrix(const Tensor&, Matrix w, int64_t unit_columns, const std::vector<int32_t>& gone_units)>;
+
+Weights cut_by(const Source& source, const Structure& structure, const Take& take) {
     Weights weights = source.as_f16();
-    weights.bytes = [&source, &structure, plain = weights.bytes](
+    weights.bytes = [&source, &structure, take, plain = weights.bytes](
                         const Tensor& t, std::vector<std::byte>& scratch) -> std::span<const std::byte> {
         const std::vector<int32_t>* const kept = kept_units(structure, t.name);
         if (kept == nullptr) return plain(t, scratch);
         Matrix w = tensor_matrix(source, t);
+        const int64_t n_units = n_units_of(source.model(), t.name);
         if (kept->empty())
             w.setZero();
-        else if (t.name.ends_with(".weight"))
-            keep_columns(w, *kept, n_units_of(source.model(), t.name));
+        else if (t.name.ends_with(".weight") && static_cast<int64_t>(kept->size()) < n_units)
+            w = take(t, w, w.cols() / n_units, gone_units(*kept, n_units));
         scratch.resize(ggml_row_size(plain_type(t), w.cols()) * static_cast<size_t>(w.rows()));
         from_float(plain_type(t), w.data(), scratch.data(), w.size());
         return scratch;
     };
     return weights;
+}
+
+}  // namespace
+
+Weights zeroed(const Source& source, const Structure& structure) {
+    return cut_by(source, structure,
+                  [](const Tensor&, Matrix w, int64_t unit_columns, const std::vector<int32_t>& gone) {
+                      for (const int32_t u : gone) w.middleCols(u * unit_columns, unit_columns).setZero();
+                      return w;
+                  });
+}
+
+Weights made_up(const Source& source, const Structure& structure, const MomentStore& moments) {
+    return cut_by(source, structure,
+                  [&moments](const Tensor& t, Matrix w, int64_t unit_columns, const std::vector<int32_t>& gone) {
+                      return without_units(w, whole_moment(moments.get(t.name)), unit_columns, gone, removal_ridge);
+                  });
 }
 
 }  // namespace ech0

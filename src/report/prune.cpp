@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "ech0/error.h"
 #include "ech0/units.h"
@@ -53,6 +55,27 @@ Repair repair_by_name(std::string_view name) {
     throw FormatError(fmt::format("no repair '{}'; there are off, bias, full", printable(name)));
 }
 
+Json trial_json(const PruneTrial& t) {
+    Json checks = Json::array();
+    for (const CutCheck& c : t.checks)
+        checks.push_back({{"kl_added_up", c.added_up}, {"kl_expected", c.expected}, {"kl_divergence", c.kl}});
+    return {{"what", t.what},
+            {"kl_added_up", t.added_up_kl},
+            {"kl_predicted", t.predicted_kl},
+            {"kl_unrepaired", t.kl_unrepaired},
+            {"kl_divergence", t.kl},
+            {"chosen", t.chosen},
+            {"checks", std::move(checks)}};
+}
+
+PruneTrial trial_from_json(const Json& json) {
+    PruneTrial t{json.at("what"),          json.at("kl_added_up"),   json.at("kl_predicted"),
+                 json.at("kl_unrepaired"), json.at("kl_divergence"), json.at("chosen")};
+    for (const Json& c : json.at("checks"))
+        t.checks.push_back({c.at("kl_added_up"), c.at("kl_expected"), c.at("kl_divergence")});
+    return t;
+}
+
 Total total_removed(const Pruning& p) {
     Total total;
     total.layers = p.n_layer_before - static_cast<int64_t>(p.layers.size());
@@ -99,6 +122,18 @@ std::string names_text(const Pruning& p, const Look& look) {
 double final_kl(const Pruning& p) { return p.kl_repaired > 0 ? p.kl_repaired : p.kl_unrepaired; }
 
 bool worth_it(const Pruning& p) { return final_kl(p) < p.instead.kl; }
+
+/// What was predicted, from what, and how far off the same way was at the last check.
+std::string prediction_text(const Pruning& p) {
+    const auto chosen = std::find_if(p.trials.begin(), p.trials.end(), [](const PruneTrial& t) { return t.chosen; });
+    std::string text = fmt::format(" (predicted {:.4f}", p.predicted_kl);
+    if (chosen != p.trials.end() && !chosen->checks.empty()) {
+        const CutCheck& last = chosen->checks.back();
+        text += fmt::format("; single removals add up to {:.4f}; the last check on the way was {:.4f}, {:.4f} expected",
+                            p.added_up_kl, last.kl, last.expected);
+    }
+    return text + ")";
+}
 
 std::string instead_command(const Pruning& p) {
     return fmt::format("ech0 compress {} --size {} -o OUT.gguf", shell_word(p.source_path), p.size_bytes);
@@ -151,12 +186,7 @@ Json prune_json(const Pruning& p) {
                            {"removed", n.n_removed},
                            {"same_by_magnitude", n.same_by_magnitude}});
     Json trials = Json::array();
-    for (const PruneTrial& t : p.trials)
-        trials.push_back({{"what", t.what},
-                          {"kl_predicted", t.predicted_kl},
-                          {"kl_unrepaired", t.kl_unrepaired},
-                          {"kl_divergence", t.kl},
-                          {"chosen", t.chosen}});
+    for (const PruneTrial& t : p.trials) trials.push_back(trial_json(t));
     const Total total = total_removed(p);
     Json json = {
         {"schema", "ech0.prune/1"},
@@ -179,6 +209,7 @@ Json prune_json(const Pruning& p) {
         {"trials", std::move(trials)},
         {"kl_divergence",
          {{"predicted", p.predicted_kl},
+          {"added_up", p.added_up_kl},
           {"unrepaired", p.kl_unrepaired},
           {"repaired", p.kl_repaired > 0 ? Json(p.kl_repaired) : Json(nullptr)},
           {"n_tokens", p.n_tokens_judged}}},
@@ -207,11 +238,10 @@ Pruning pruning_from_json(const Json& json) {
         for (const Json& n : json.at("methods"))
             p.names.push_back({n.at("unit"), n.at("name"), n.at("method"), n.at("removed"), n.at("same_by_magnitude")});
         p.n_layer_before = static_cast<int64_t>(p.layers.size()) + json.at("removed").at("layers").get<int64_t>();
-        for (const Json& t : json.at("trials"))
-            p.trials.push_back(
-                {t.at("what"), t.at("kl_predicted"), t.at("kl_unrepaired"), t.at("kl_divergence"), t.at("chosen")});
+        for (const Json& t : json.at("trials")) p.trials.push_back(trial_from_json(t));
         const Json& kl = json.at("kl_divergence");
         kl.at("predicted").get_to(p.predicted_kl);
+        kl.at("added_up").get_to(p.added_up_kl);
         kl.at("unrepaired").get_to(p.kl_unrepaired);
         if (!kl.at("repaired").is_null()) kl.at("repaired").get_to(p.kl_repaired);
         kl.at("n_tokens").get_to(p.n_tokens_judged);
@@ -242,7 +272,7 @@ std::string prune_text(const Pruning& p, const Look& look) {
                         p.kl_unrepaired);
     if (p.kl_repaired > 0)
         text += fmt::format(", {:.4f} {}", p.kl_repaired, p.repair == Repair::bias ? "with biases" : "repaired");
-    if (p.predicted_kl > 0) text += fmt::format(" (predicted {:.4f})", p.predicted_kl);
+    if (p.predicted_kl > 0) text += prediction_text(p);
     text += fmt::format("\nMade in {}, {} of memory at most.\n", format_duration(p.seconds),
                         format_memory(p.peak_memory_bytes));
     if (!p.pruned_before.empty())

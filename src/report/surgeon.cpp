@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "report/table.h"
 
@@ -25,11 +27,17 @@ Tally tally_of(const std::vector<Opinion>& opinions) {
 const char* not_measured =
     "not measured: ech0 compress MODEL --size SIZE --allow-prune --json > RUN.json, then --with RUN.json";
 
+/// Each claim once, and how often it was made.
 std::string claims_text(const Opinion& o) {
     std::string text;
-    for (const Claim& c : o.claims)
-        text += fmt::format("- {} {}: **{}**\n", c.number, c.fact.empty() ? "(in words)" : "`" + c.fact + "`",
-                            finding_name(c.finding));
+    for (auto at = o.claims.begin(); at != o.claims.end(); ++at) {
+        const auto same = [&](const Claim& c) { return c.fact == at->fact && c.number == at->number; };
+        if (std::any_of(o.claims.begin(), at, same)) continue;
+        const auto n = std::count_if(at, o.claims.end(), same);
+        text += fmt::format("- {} {}: **{}**{}\n", printable(at->number, 40),
+                            at->fact.empty() ? "(in words)" : "`" + at->fact + "`", finding_name(at->finding),
+                            n > 1 ? fmt::format(", {} times", n) : "");
+    }
     return text;
 }
 
@@ -67,7 +75,7 @@ std::string surgeon_markdown(const Brief& brief, const std::string& analyst, con
     std::string text = fmt::format("# {} on the table\n\nMeasured verdict: {}\n\n", printable(brief.model),
                                    verdict.empty() ? not_measured : printable(verdict, 500));
     Table table({{"fact"}, {"value", Table::Align::right}, {"in words"}, {"grade"}});
-    for (const Fact& f : brief.facts) table.add({f.name, fmt::format("{:.6g}", f.value), f.says, f.grade});
+    for (const Fact& f : brief.facts) table.add({f.name, value_text(f), f.says, f.grade});
     text += "## The facts\n\n" + table.markdown();
     const Tally tally = tally_of(opinions);
     text += fmt::format(

@@ -75,9 +75,14 @@ Brief make_brief(const Model& model, const std::vector<PruneOutlook>& outlooks, 
     return brief;
 }
 
+std::string value_text(const Fact& fact) {
+    const bool is_count = fact.value == std::round(fact.value) && std::abs(fact.value) < 1e15;
+    return is_count ? fmt::format("{:.0f}", fact.value) : fmt::format("{:.6g}", fact.value);
+}
+
 std::string brief_text(const Brief& brief) {
     std::string text = fmt::format("Model: {}, architecture {}.\n", brief.model, brief.architecture);
-    for (const Fact& f : brief.facts) text += fmt::format("{} = {:.6g} ({}; {})\n", f.name, f.value, f.says, f.grade);
+    for (const Fact& f : brief.facts) text += fmt::format("{} = {} ({}; {})\n", f.name, value_text(f), f.says, f.grade);
     return text;
 }
 

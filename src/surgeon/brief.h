@@ -31,6 +31,9 @@ struct Brief {
 /// @param budget_bytes  of this machine
 Brief make_brief(const Model& model, const std::vector<PruneOutlook>& outlooks, int64_t budget_bytes);
 
+/// Counts in full, other numbers with six digits.
+std::string value_text(const Fact& fact);
+
 /// The facts as lines of text, for the analyst.
 std::string brief_text(const Brief& brief);
 

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <cstdlib>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -29,6 +28,9 @@ constexpr Question questions[] = {
     {"recommendation", "What do you recommend: prune, quantize, both, or neither?"},
 };
 
+// Bytes; the grammar ends an answer there, in the middle of a word if need be.
+constexpr size_t longest_answer = 600;
+
 // Room for an answer of the longest words and all claims.
 constexpr int64_t most_tokens = 400;
 
@@ -41,72 +43,55 @@ std::string schema_of(const Brief& brief) {
                         {"additionalProperties", false}};
     return json{{"type", "object"},
                 {"properties",
-                 {{"answer", {{"type", "string"}, {"maxLength", 600}}},
+                 {{"answer", {{"type", "string"}, {"maxLength", longest_answer}}},
                   {"claims", {{"type", "array"}, {"items", claim}, {"maxItems", 4}}}}},
                 {"required", {"answer", "claims"}},
                 {"additionalProperties", false}}
         .dump();
 }
 
-/// Half a unit of the last digit that was written.
-double tolerance_of(const std::string& number) {
-    const size_t point = number.find('.');
-    const auto decimals = point == std::string::npos ? 0 : static_cast<int>(number.size() - point - 1);
-    return 0.5 * std::pow(10.0, -decimals) * (1 + 1e-9);
+/// What was said in an answer that broke off: its "answer" as far as it goes, or all of it.
+std::string said_in(const std::string& broken) {
+    const size_t key = broken.find("\"answer\""), begin = key == std::string::npos ? key : broken.find('"', key + 8);
+    if (begin == std::string::npos) return broken;
+    size_t end = begin + 1;
+    while (end < broken.size() && broken[end] != '"') end += broken[end] == '\\' ? 2 : 1;
+    const json said = json::parse(broken.substr(begin, std::min(end, broken.size()) - begin) + '"', nullptr, false);
+    return said.is_string() ? said.get<std::string>() : broken.substr(begin + 1);
 }
 
-/// As it stands, or in thousands, millions, billions if it has two digits at least: "2" is not 1536 in thousands.
-bool is(double value, const std::string& number) {
-    const double said = std::strtod(number.c_str(), nullptr);
-    const auto matches = [&](double scaled) { return std::abs(scaled - said) <= tolerance_of(number); };
-    if (said == 0 || value == 0) return said == value;
-    const bool two_digits = said >= 10 || number.find_first_of("123456789") + 1 < number.size();
-    return matches(value) || (two_digits && (matches(value * 1e-3) || matches(value * 1e-6) || matches(value * 1e-9)));
+/// The numbers of claims as they were written: how many digits there are says how exactly they are meant.
+std::vector<std::string> written_numbers(const std::string& text) {
+    static const std::regex number(R"("number"\s*:\s*(-?[0-9.]+([eE][-+]?[0-9]+)?))");
+    std::vector<std::string> numbers;
+    for (std::sregex_iterator at(text.begin(), text.end(), number), end; at != end; ++at)
+        numbers.push_back((*at)[1].str());
+    return numbers;
 }
 
-void read_answer(const Brief& brief, const std::string& text, Opinion& opinion) {
-    const json answer = json::parse(text, nullptr, false);
-    if (!answer.is_object() || !answer.contains("answer")) {
-        opinion.complete = false;  // the answer's end was not reached
-        opinion.answer = text;
-        return;
-    }
-    opinion.answer = answer["answer"].get<std::string>();
-    opinion.claims = check_words(brief, opinion.answer);
-    for (const json& claim : answer["claims"]) {
-        const std::string fact = claim["fact"].get<std::string>(), number = claim["number"].dump();
-        opinion.claims.push_back({fact, number, check_claim(brief, fact, number)});
-    }
+void add_claim(const Brief& brief, const std::string& fact, const std::string& number, Opinion& opinion) {
+    const bool repeated = std::any_of(opinion.claims.begin(), opinion.claims.end(),
+                                      [&](const Claim& c) { return c.fact == fact && c.number == number; });
+    if (!repeated) opinion.claims.push_back({fact, number, check_claim(brief, fact, number)});
 }
 
 }  // namespace
 
-std::string_view finding_name(Finding finding) {
-    switch (finding) {
-        case Finding::confirmed: return "confirmed";
-        case Finding::wrong: return "wrong";
-        case Finding::unsupported: break;
+Opinion read_opinion(const Brief& brief, const std::string& text) {
+    Opinion opinion;
+    const json answer = json::parse(text, nullptr, false);
+    opinion.complete = answer.is_object() && answer.contains("answer") && answer["answer"].is_string();
+    opinion.answer = opinion.complete ? answer["answer"].get<std::string>() : said_in(text);
+    opinion.claims = check_words(brief, opinion.answer);
+    if (!opinion.complete || !answer.contains("claims")) return opinion;
+    opinion.complete = opinion.answer.size() < longest_answer;
+    const std::vector<std::string> numbers = written_numbers(text);
+    for (size_t i = 0; i < answer["claims"].size(); i++) {
+        const json& claim = answer["claims"][i];
+        const bool known = numbers.size() == answer["claims"].size();
+        add_claim(brief, claim["fact"].get<std::string>(), known ? numbers[i] : claim["number"].dump(), opinion);
     }
-    return "unsupported";
-}
-
-Finding check_claim(const Brief& brief, const std::string& fact, const std::string& number) {
-    const Fact* const known = brief.find(fact);
-    if (known == nullptr) return Finding::unsupported;
-    return is(known->value, number) ? Finding::confirmed : Finding::wrong;
-}
-
-std::vector<Claim> check_words(const Brief& brief, const std::string& words) {
-    static const std::regex number(R"([0-9]+(\.[0-9]+)?)");
-    std::vector<Claim> claims;
-    for (std::sregex_iterator at(words.begin(), words.end(), number), end; at != end; ++at) {
-        Claim claim{"", at->str(), Finding::unsupported};
-        for (const Fact& f : brief.facts)
-            if (claim.finding == Finding::unsupported && is(f.value, claim.number))
-                claim.fact = f.name, claim.finding = Finding::confirmed;
-        claims.push_back(claim);
-    }
-    return claims;
+    return opinion;
 }
 
 std::vector<Opinion> ask_surgeon(const Model& analyst, const SessionOptions& session_options, const Brief& brief,
@@ -120,16 +105,15 @@ std::vector<Opinion> ask_surgeon(const Model& analyst, const SessionOptions& ses
         "You are a surgeon for language models. Answer in two or three sentences from these facts alone, and name the "
         "facts you rely on with their numbers.\n" +
         brief_text(brief);
+    Conversation conversation(session, options);
     std::vector<Opinion> opinions;
     for (const Question& question : questions) {
         if (on_question) on_question(question.title);
-        Conversation conversation(session, options);
         const Answer answer = conversation.ask(question.text);
         if (answer.stop == Stop::interrupted) throw Interrupted();
-        Opinion opinion{question.text, question.title, "", {}, true};
-        read_answer(brief, answer.text, opinion);
-        opinions.push_back(std::move(opinion));
-        session.truncate(0);
+        opinions.push_back(read_opinion(brief, answer.text));
+        opinions.back().question = question.text, opinions.back().title = question.title;
+        conversation.take_back();  // each question for itself, behind the same brief
     }
     return opinions;
 }

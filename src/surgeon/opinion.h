@@ -10,22 +10,9 @@
 
 #include "ech0/session.h"
 #include "surgeon/brief.h"
+#include "surgeon/claim.h"
 
 namespace ech0 {
-
-enum class Finding {
-    confirmed,    ///< the number of that fact, as far as it was written
-    wrong,        ///< a fact by that name has another number
-    unsupported,  ///< no fact has this number
-};
-std::string_view finding_name(Finding finding);
-
-/// A number that the analyst gave.
-struct Claim {
-    std::string fact;  ///< the name it gave; empty: a number in its words
-    std::string number;
-    Finding finding = Finding::unsupported;
-};
 
 struct Opinion {
     std::string question, title, answer;
@@ -33,12 +20,9 @@ struct Opinion {
     bool complete = true;  ///< false: the answer broke off
 };
 
-/// @param number  as written; confirmed if the fact rounds to it at as many digits, plain or in thousands, millions,
-/// billions
-Finding check_claim(const Brief& brief, const std::string& fact, const std::string& number);
-
-/// Every number in the words, each held against all facts.
-std::vector<Claim> check_words(const Brief& brief, const std::string& words);
+/// What an analyst answered, every number of it held against the facts.
+/// @param text  JSON with "answer" and "claims" as the grammar has it, or the beginning of it
+Opinion read_opinion(const Brief& brief, const std::string& text);
 
 /// Ask the five questions: architecture, targets, plan, feasibility, recommendation.
 /// @param on_question  told before each one

@@ -53,6 +53,15 @@ TEST_CASE("prune removes about the share it was asked for, says what it cost, an
     CHECK(share >= 0.2);
     CHECK(share < 0.4);  // this model's units are a tenth of it
     CHECK(json["kl_divergence"]["repaired"].get<double>() > 0);
+    const nlohmann::json &trial = json["trials"][0], &checks = trial["checks"];
+    REQUIRE(checks.size() >= 1);  // parts of the cut, tried on the way: the prediction is theirs
+    CHECK(checks[0]["kl_expected"] == checks[0]["kl_added_up"]);
+    for (const auto& check : checks) {
+        CHECK(check["kl_divergence"].get<double>() > 0);
+        CHECK(check["kl_added_up"].get<double>() < trial["kl_added_up"].get<double>());
+    }
+    CHECK(trial["kl_predicted"] != trial["kl_added_up"]);
+    CHECK(json["kl_divergence"]["added_up"].get<double>() > 0);
     for (const auto& part :
          json["costs"]["parts"]) {  // what each part of a layer would cost, and where that was measured
         const int64_t n_measured = part["n_measured"], n_steps = static_cast<int64_t>(part["steps"].size());
@@ -197,8 +206,9 @@ TEST_CASE("what cannot be pruned is named, with what would do") {
         CHECK(run.err.find(words) != std::string::npos);
     };
     says(w.prune({"--remove", "10%", "--keep-layers", "0,1"}), "only 0 can");
-    says(w.prune({"--heads", "1%"}), "less than the smallest step");
-    says(w.prune({"--ffn", "1"}), "1 units are less than one step, 32 of them");
+    says(w.prune({"--heads", "1%"}), "weights in KV heads are less than the smallest step");
+    says(w.prune({"--layers", "9"}), "9 layers were to go, but only 1 can");
+    says(w.prune({"--ffn", "1"}), "1 feed-forward channels are less than the smallest step, 32 of them");
     says(gemma.prune({"--remove", "20%"}),
          "gemma3 cannot be pruned: layers of different widths can be written only as architecture deci, which has no "
          "norms behind attention and feed-forward");

@@ -45,6 +45,21 @@ TEST_CASE("a dear step in front of cheap ones is seen through") {
     CHECK(choice.predicted_kl == doctest::Approx(0.32));
 }
 
+TEST_CASE("stopped on the way, a choice is the beginning of the whole one; there may be nothing in it") {
+    const CutCosts costs{
+        {curve(0, UnitKind::channels, 10, 1, {0.1, 0.3, 0.9}), curve(1, UnitKind::channels, 10, 1, {0.02, 0.4, 0.8})},
+        {}};
+    const CutGoal all{{0, 50}, {}, {}, {}}, by_kind{{}, {}, {}, {5, 0}};
+    for (const CutGoal& goal : {all, by_kind}) {
+        const Choice part = choose_units(two_layers(), costs, goal, 0.33);
+        CHECK(part.removed_params == 30);  // 0.02, 0.1, then 0.2; not 0.38 more
+        CHECK(part.predicted_kl == doctest::Approx(0.32));
+        CHECK(part.structure.layers[0].channels == std::vector<int32_t>{2, 3});
+        CHECK(part.structure.layers[1].channels == std::vector<int32_t>{1, 2, 3});
+        CHECK(choose_units(two_layers(), costs, goal, 0.01).removed_params == 0);
+    }
+}
+
 TEST_CASE("gains decide between layers of equal local error") {
     const std::vector<CutCurve> curves = {curve(0, UnitKind::channels, 10, 5, {0.1, 0.2}),
                                           curve(1, UnitKind::channels, 10, 1, {0.1, 0.2})};

@@ -5,9 +5,10 @@
 namespace ech0 {
 
 TEST_CASE("what removals cost is the same after it was written down and read") {
-    const CutCosts costs{{{3, UnitKind::channels, 192, 0.1, {{{1, 4}, 1.0 / 3}, {{0}, 1e-9}}, 2},
-                          {4, UnitKind::kv_heads, 7, 1e-3, {{{2}, 0.5}}, 1}},
-                         {{4, 0.7}}};
+    const CutCosts costs{{{3, UnitKind::channels, 192, 0.1, {{{1, 4}, 1.0 / 3}, {{0}, 1e-9}}, 2, 1},
+                          {4, UnitKind::kv_heads, 7, 1e-3, {{{2}, 0.5}}, 1, 1}},
+                         {{4, 0.7}},
+                         256};
     const std::optional<CutCosts> read = costs_of_record(cost_record(costs));
     REQUIRE(read);
     REQUIRE(read->curves.size() == 2);
@@ -18,6 +19,7 @@ TEST_CASE("what removals cost is the same after it was written down and read") {
         CHECK(a.params_per_unit == b.params_per_unit);
         CHECK(a.gain == b.gain);
         CHECK(a.most_steps == b.most_steps);
+        CHECK(a.n_probed == b.n_probed);
         REQUIRE(a.steps.size() == b.steps.size());
         for (size_t j = 0; j < a.steps.size(); j++) {
             CHECK(a.steps[j].units == b.steps[j].units);
@@ -27,6 +29,7 @@ TEST_CASE("what removals cost is the same after it was written down and read") {
     REQUIRE(read->layers.size() == 1);
     CHECK(read->layers[0].layer == 4);
     CHECK(read->layers[0].kl == 0.7);
+    CHECK(read->n_tokens == 256);
 }
 
 TEST_CASE("a record that is cut off or something else is no record") {

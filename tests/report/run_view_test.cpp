@@ -29,8 +29,9 @@ Pruning make_pruning() {
     p.n_layer_before = 3;
     p.n_params_before = 5000000, p.n_params = 4000000;
     p.layers = {{0, 4, 3, 1024, 1024}, {2, 4, 4, 1024, 768}};
-    p.trials = {{"heads and channels", 0.2, 0.3, 0.25, false}, {"a layer", 0.1, 0.2, 0.15, true}};
-    p.predicted_kl = 0.1, p.kl_unrepaired = 0.2, p.kl_repaired = 0.15;
+    p.trials = {{"heads and channels", 0.15, 0.2, 0.3, 0.25, false}, {"a layer", 0.08, 0.1, 0.2, 0.15, true}};
+    p.trials[1].checks = {{0.02, 0.02, 0.021}, {0.05, 0.0525, 0.06}};
+    p.predicted_kl = 0.1, p.added_up_kl = 0.08, p.kl_unrepaired = 0.2, p.kl_repaired = 0.15;
     p.n_tokens_judged = 2048;
     p.seconds = 61, p.peak_memory_bytes = 1 << 30;
     return p;

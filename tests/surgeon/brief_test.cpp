@@ -24,4 +24,10 @@ TEST_CASE("the brief has the model's own numbers, what removals would cost, and 
     for (const Fact& f : brief.facts) CHECK(brief_text(brief).find(f.name + " = ") != std::string::npos);
 }
 
+TEST_CASE("counts stand in the brief in full, so that they can be repeated as they are") {
+    CHECK(value_text({"ffn_params", 106191360, "", ""}) == "106191360");
+    CHECK(value_text({"kl_remove_10_percent", 0.04317891, "", ""}) == "0.0431789");
+    CHECK(value_text({"budget_gb", 21.2818, "", ""}) == "21.2818");
+}
+
 }  // namespace ech0

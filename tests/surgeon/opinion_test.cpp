@@ -2,42 +2,48 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 namespace ech0 {
 namespace {
 
 Brief brief() {
     Brief b;
     b.facts = {{"n_layer", 30, "30 layers", "computed"},
-               {"n_params", 134515008, "134.5 million weights", "computed"},
-               {"kl_remove_10_percent", 0.04317, "", "predicted"}};
+               {"ffn_params", 106191360, "feed-forward parts: 106.2 million weights", "computed"}};
     return b;
 }
 
 }  // namespace
 
-TEST_CASE("a claim is confirmed as far as its digits go, in plain units or millions") {
-    CHECK(check_claim(brief(), "n_layer", "30") == Finding::confirmed);
-    CHECK(check_claim(brief(), "n_params", "134.5") == Finding::confirmed);
-    CHECK(check_claim(brief(), "n_params", "0.13") == Finding::confirmed);
-    CHECK(check_claim(brief(), "kl_remove_10_percent", "0.043") == Finding::confirmed);
+TEST_CASE("claims count as exactly as they were written, and once") {
+    const Opinion opinion = read_opinion(
+        brief(), R"({"answer": "It has 30 layers.", "claims": [{"fact": "ffn_params", "number": 1.06191e+08},
+            {"fact": "n_layer", "number": 32}, {"fact": "n_layer", "number":32}]})");
+    CHECK(opinion.complete);
+    CHECK(opinion.answer == "It has 30 layers.");
+    REQUIRE(opinion.claims.size() == 3);
+    CHECK(opinion.claims[0].fact == "n_layer");  // in the words
+    CHECK(opinion.claims[1].number == "1.06191e+08");
+    CHECK(opinion.claims[1].finding == Finding::confirmed);
+    CHECK(opinion.claims[2].number == "32");
+    CHECK(opinion.claims[2].finding == Finding::wrong);
 }
 
-TEST_CASE("another number for a fact is wrong, and a fact that is none is unsupported") {
-    CHECK(check_claim(brief(), "n_layer", "32") == Finding::wrong);
-    CHECK(check_claim(brief(), "n_params", "1") == Finding::wrong);
-    CHECK(check_claim(brief(), "n_params", "135.5") == Finding::wrong);
-    CHECK(check_claim(brief(), "kl_remove_10_percent", "0.044") == Finding::wrong);
-    CHECK(check_claim(brief(), "kl_remove_10_percent", "0") == Finding::wrong);
-    CHECK(check_claim(brief(), "n_experts_removed", "8") == Finding::unsupported);
-}
-
-TEST_CASE("every number in the words is held against all facts") {
-    const std::vector<Claim> claims = check_words(brief(), "It has 30 layers, 134.5 million weights and 12.25 heads.");
-    REQUIRE(claims.size() == 3);
-    CHECK(claims[0].fact == "n_layer");
-    CHECK(claims[1].fact == "n_params");
-    CHECK(claims[2].finding == Finding::unsupported);
-    CHECK(claims[2].fact.empty());
+TEST_CASE("numbers of an answer that broke off are judged, too") {
+    const std::string whole = R"({"answer": "It has 30 layers, says \"Q4_K\".", "claims": []})";
+    for (size_t n = 0; n < whole.size(); n++) {
+        const Opinion opinion = read_opinion(brief(), whole.substr(0, n));
+        CHECK_FALSE(opinion.complete);
+        if (n >= whole.find(" says")) {
+            REQUIRE_MESSAGE(opinion.claims.size() == 1, n);
+            CHECK(opinion.claims[0].finding == Finding::confirmed);
+            CHECK(opinion.answer.starts_with("It has 30 layers"));
+        }
+    }
+    CHECK(read_opinion(brief(), whole).complete);
+    CHECK_FALSE(read_opinion(brief(), R"({"answer": ")" + std::string(600, 'a') + R"(", "claims": []})").complete);
+    CHECK_FALSE(read_opinion(brief(), R"({"answer": 3, "claims": []})").complete);
 }
 
 }  // namespace ech0
