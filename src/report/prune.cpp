@@ -68,9 +68,14 @@ Json trial_json(const PruneTrial& t) {
             {"checks", std::move(checks)}};
 }
 
+/// Runs from before there were checks predicted the sum of single removals.
+double added_up(const Json& json, const char* key, double predicted) { return json.value(key, predicted); }
+
 PruneTrial trial_from_json(const Json& json) {
-    PruneTrial t{json.at("what"),          json.at("kl_added_up"),   json.at("kl_predicted"),
-                 json.at("kl_unrepaired"), json.at("kl_divergence"), json.at("chosen")};
+    PruneTrial t{json.at("what"),  0, json.at("kl_predicted"), json.at("kl_unrepaired"), json.at("kl_divergence"),
+                 json.at("chosen")};
+    t.added_up_kl = added_up(json, "kl_added_up", t.predicted_kl);
+    if (!json.contains("checks")) return t;
     for (const Json& c : json.at("checks"))
         t.checks.push_back({c.at("kl_added_up"), c.at("kl_expected"), c.at("kl_divergence")});
     return t;
@@ -241,7 +246,7 @@ Pruning pruning_from_json(const Json& json) {
         for (const Json& t : json.at("trials")) p.trials.push_back(trial_from_json(t));
         const Json& kl = json.at("kl_divergence");
         kl.at("predicted").get_to(p.predicted_kl);
-        kl.at("added_up").get_to(p.added_up_kl);
+        p.added_up_kl = added_up(kl, "added_up", p.predicted_kl);
         kl.at("unrepaired").get_to(p.kl_unrepaired);
         if (!kl.at("repaired").is_null()) kl.at("repaired").get_to(p.kl_repaired);
         kl.at("n_tokens").get_to(p.n_tokens_judged);

@@ -79,8 +79,11 @@ struct Check {
         if (listed != format.end()) {
             seen.insert(path);
             if (!fits(found, listed->second)) faults.push_back(path + " is " + type_of(found));
-            // An object that may be absent has a row of its own above those of its keys.
-            if (found.is_object() && has_children(format, path)) object(path + ".", found);
+            // An object or array that may be absent has a row of its own above those of what is in it.
+            if (!has_children(format, path)) return;
+            if (found.is_object()) object(path + ".", found);
+            if (found.is_array())
+                for (const json& element : found) value(path + "[]", element);
         } else if (found.is_object() && has_children(format, path)) {
             object(path + ".", found);
         } else if (found.is_array() && has_children(format, path)) {
