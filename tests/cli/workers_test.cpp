@@ -14,6 +14,7 @@
 #include "support/run.h"
 #include "support/temporary_folder.h"
 #include "support/terminal.h"
+#include "support/tiny_model.h"
 
 using namespace ech0;
 
@@ -57,6 +58,57 @@ TEST_CASE("a model that one process may not hold is spread over two workers and 
     CHECK(planned.out == alone.out);
     CHECK(has(planned.err, "of 150.0 MiB"));
     CHECK(has(planned.err, a.endpoint()));
+}
+
+TEST_CASE("bench measures a model alone and over workers, and says which one is lost") {
+    const TemporaryFolder folder;
+    write_tiny_model({.n_layer = 4}, folder / "m.gguf");
+    const RpcServer a, b;
+    const auto bench = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> words = {"bench",      (folder / "m.gguf").string(),
+                                          "--ctx",      "128",
+                                          "--prompt",   "32",
+                                          "--generate", "8",
+                                          "--repeat",   "1",
+                                          "--threads",  "1",
+                                          "--json"};
+        words.insert(words.end(), more.begin(), more.end());
+        RunOptions options;
+        options.environment = {{"ECH0_CACHE", (folder / "cache").string()}};
+        return run_ech0(words, options);
+    };
+    const std::string both = a.endpoint() + "," + b.endpoint();
+    const Finished ran = bench({"--rpc", both, "--split", "1,2,2"});
+    CAPTURE(ran.err);
+    REQUIRE(ran.status == 0);
+    const nlohmann::json row = nlohmann::json::parse(ran.out)["models"][0], spread = row["over_workers"];
+    CHECK(row["tokens_per_s"]["measured"] > 0);
+    CHECK(spread["tokens_per_s"] > 0);
+    CHECK(spread["prompt_tokens_per_s"] > 0);
+    CHECK(spread["memory_bytes"] > 1000000);
+    REQUIRE(spread["split"].size() == 3);
+    CHECK(spread["split"][0]["name"] == "this machine");
+    CHECK(spread["split"][2]["name"] == b.endpoint());
+    CHECK(spread["split"][2]["n_layer"] == 2);
+    const Finished idle = bench({"--rpc", both});
+    CHECK(has(idle.err, "it fits here alone; the workers stay idle"));
+    CHECK(nlohmann::json::parse(idle.out)["models"][0]["over_workers"].is_null());
+
+    const std::string nobody = "127.0.0.1:" + std::to_string(any_free_port("127.0.0.1"));
+    for (const auto& [more, why] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"--rpc", nobody, "--split", "1,4"}, "the worker " + nobody + " does not answer"},
+             {{"--split", "1,4"}, "--split needs the workers"},
+             {{"--memory", "1GiB"}, "--memory needs the workers"}}) {
+        const Finished refused = bench(more);
+        CHECK(refused.status == 2);
+        CHECK(refused.out == "");
+        CHECK(count_lines(refused.err) == 1);
+        CHECK(has(refused.err, why));
+    }
+    const Finished lost = run_ech0({"measure-alone", (folder / "m.gguf").string(), "--prompt", "8", "--generate", "1",
+                                    "--ctx", "64", "--remote", nobody + "/0/2"});
+    CHECK(lost.status == 2);
+    CHECK(has(lost.err, "the worker " + nobody + " does not answer"));
 }
 
 TEST_CASE("a worker that does not answer, or is none, is one line") {
