@@ -1,6 +1,7 @@
 #include "voice/answerer.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "base/interrupt.h"
@@ -12,6 +13,12 @@ namespace {
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
     return std::chrono::duration<double>(to - from).count();
+}
+
+// A piece that was cut off within a sentence: the voice should not fall as at its end.
+std::string going_on(const std::string& piece) {
+    const bool has_mark = piece.empty() || std::ispunct(static_cast<unsigned char>(piece.back())) != 0;
+    return has_mark ? piece : piece + ",";
 }
 
 }  // namespace
@@ -282,7 +289,12 @@ bool Answerer::wait_for_piece(const JobPtr& job, std::string& piece) {
 }
 
 void Answerer::speak(const JobPtr& job, const std::string& piece) {
-    const Sound sound = speaker_.speak(piece);
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        first = job->spoken.empty() && !job->written;
+    }
+    const Sound sound = speaker_.speak(first ? going_on(piece) : piece);
     const Clock::time_point spoken_at = Clock::now();
     {
         std::unique_lock lock(mutex_);
