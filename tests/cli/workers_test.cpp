@@ -2,10 +2,16 @@
 // program.
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/file.h"
 #include "runtime/workers.h"
@@ -36,6 +42,49 @@ struct RpcServer {
         for (int i = 0; i < 500 && port_is_free("127.0.0.1", port); i++) run({"sleep", "0.02"});
     }
     std::string endpoint() const { return "127.0.0.1:" + std::to_string(port); }
+};
+
+/// What answers as workers of other versions do, in the words of ggml-rpc.cpp: HELLO is byte 14, a size, that many
+/// bytes; the answer is a size and the version.
+class OtherVersion {
+public:
+    /// @param answer  to HELLO; "" hangs up, as versions do that expect another size
+    explicit OtherVersion(std::string answer) : answer_(std::move(answer)) {
+        socket_ = socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+        REQUIRE(listen(socket_, 8) == 0);
+        getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+        endpoint_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+        thread_ = std::thread([this] { answer_all(); });
+    }
+    ~OtherVersion() {
+        shutdown(socket_, SHUT_RDWR);
+        thread_.join();
+        close(socket_);
+    }
+    OtherVersion(const OtherVersion&) = delete;
+    OtherVersion& operator=(const OtherVersion&) = delete;
+    const std::string& endpoint() const { return endpoint_; }
+
+private:
+    void answer_all() const {
+        for (int connection = 0; (connection = accept(socket_, nullptr, nullptr)) >= 0; close(connection)) {
+            std::array<char, 64> heard{};
+            constexpr size_t whole = 1 + 8 + 24;
+            size_t n = 0;
+            for (ssize_t more = 1; n < whole && more > 0; n += static_cast<size_t>(std::max<ssize_t>(more, 0)))
+                more = recv(connection, heard.data(), heard.size(), 0);
+            if (n >= whole) send(connection, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        }
+    }
+
+    std::string answer_, endpoint_;
+    int socket_ = -1;
+    std::thread thread_;
 };
 
 Finished chat(const std::vector<std::string>& more) {
@@ -125,6 +174,28 @@ TEST_CASE("a worker that does not answer, or is none, is one line") {
     CHECK(has(refused({"--rpc", "nonsense"}), "wanted HOST:PORT"));
     CHECK(has(refused({"--split", "1,2"}), "--split needs the workers"));
     CHECK(has(refused({"--rpc", worker.endpoint() + "," + worker.endpoint()}), "is there twice"));
+}
+
+TEST_CASE("a worker of another version is one clear line, and not a crash") {
+    const std::string size = {28, 0, 0, 0, 0, 0, 0, 0}, version = {4, 2, 1};
+    const OtherVersion older(size + version + std::string(25, '\0')), oldest("");
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"chat", "demo", "-p", "Hello"},
+                                                    {"fit", "demo"},
+                                                    {"bench", "demo", "--split", "10,21"},
+                                                    {"serve", "demo", "--print-command"}}) {
+        const auto said = [&](const OtherVersion& worker) {
+            std::vector<std::string> words = command;
+            words.insert(words.end(), {"--rpc", worker.endpoint()});
+            const Finished ran = run_ech0(words);
+            CHECK(ran.status == 2);
+            CHECK(ran.out == "");
+            CHECK(count_lines(ran.err) <= 2);  // an abort of the engine's begins with an empty one
+            CHECK(has(ran.err, worker.endpoint()));
+            return ran.err;
+        };
+        CHECK(has(said(older), "can't be used: RPC server version mismatch: 4.2.1; it must be of the same version"));
+        CHECK(has(said(oldest), "broke the connection, or is none of this engine's version"));
+    }
 }
 
 TEST_CASE("of several workers the one that is gone is named") {
