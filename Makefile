@@ -19,7 +19,7 @@ build: ## the program, build/ech0
 server: build ## llama-server and ggml-rpc-server of the same engine, which `ech0 serve` and --rpc run
 	@scripts/engine.sh peers $(BUILD)/engine llama-server ggml-rpc-server
 
-voice: ## microphone and loudspeaker built in (PortAudio), and what `ech0 talk` needs fetched (145 MB)
+voice: ## microphone and loudspeaker built in (PortAudio), and what `ech0 talk` needs fetched (230 MB)
 	@scripts/setup.sh build voice
 	@scripts/build.sh $(BUILD) --fresh
 	@$(BUILD)/ech0 setup --voice

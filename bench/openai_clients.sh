@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `ech0 serve` answers OpenAI's own client libraries, Python (from PyPI) and Node (from npm): one line a check.
+# `ech0 serve` answers OpenAI's own client libraries, Python (from PyPI) and Node (from npm): one line a check. The demo
+# model's own template knows no tools, and llama-server ignores them then; tools.jinja is the same with tools.
 #
 #   bench/openai_clients.sh BUILD-FOLDER > bench/results/openai-clients.csv
 set -euo pipefail
@@ -16,7 +17,7 @@ cp "$here/client.mjs" "$work/"
 (cd "$work" && npm install --silent --no-fund --no-audit openai > /dev/null 2>&1)
 
 export KEY=secret-of-the-bench
-ECH0_API_KEY="$KEY" "$ech0" serve demo --alias demo --port 0 --embeddings --json > "$work/about.json" &
+ECH0_API_KEY="$KEY" "$ech0" serve demo --alias demo --port 0 --embeddings --json -- --chat-template-file "$here/tools.jinja" > "$work/about.json" &
 server=$!
 until [ -s "$work/about.json" ]; do sleep 0.2; done
 URL="$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' "$work/about.json")"

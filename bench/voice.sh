@@ -6,7 +6,7 @@
 #   bench/voice.sh [BUILD] [OUT.csv]      needs `make voice` and `make demo-model`; bench/whisper_tiny.sh for Whisper tiny
 #
 # QUESTIONS=N     the first N only            RECOGNIZERS, SPEAKERS    which engines (default: those that are there)
-# MODEL=FILE      another model than the demo's
+# MODEL=FILE      another model than the demo's          CASES=silence   each pair of engines, without barge-in and noise
 # WER is the usual one: substitutions, insertions and deletions by words of the reference (lower case, no punctuation,
 # numbers as words). Every recognizer judges the answers, whichever heard the questions.
 # All questions are one talk. The demo's model (135 million parameters) begins in French if the capital of France comes

@@ -191,8 +191,9 @@ def case(name, recognizer, speaker, gap_s, noise):
 
 first_speaker, first_recognizer = speakers.split()[0], recognizers.split()[0]
 case("20 s of silence between", first_recognizer, first_speaker, 20, 0)
-case("next question after 3 s: barge-in", first_recognizer, first_speaker, 3, 0)
-case("noise under all of it", first_recognizer, first_speaker, 20, 150)
+if os.environ.get("CASES", "all") == "all":
+    case("next question after 3 s: barge-in", first_recognizer, first_speaker, 3, 0)
+    case("noise under all of it", first_recognizer, first_speaker, 20, 150)
 for speaker in speakers.split():
     for recognizer in recognizers.split():
         if (speaker, recognizer) != (first_speaker, first_recognizer):

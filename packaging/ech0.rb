@@ -9,6 +9,7 @@ class Ech0 < Formula
   license "MIT"
   head "https://github.com/ech0/ech0.git", branch: "main"
 
+  depends_on "ccache" => :build
   depends_on "cli11" => :build
   depends_on "cmake" => :build
   depends_on "doctest" => :build
@@ -19,8 +20,11 @@ class Ech0 < Formula
   depends_on "tomlplusplus" => :build
   depends_on "cpp-httplib"
   depends_on "fmt"
+  depends_on "minizip"
   depends_on "openssl@3"
+  depends_on "portaudio"
   uses_from_macos "libedit"
+  uses_from_macos "zlib"
 
   def install
     ENV["ECH0_CACHE"] = buildpath/"cache"
@@ -31,7 +35,9 @@ class Ech0 < Formula
   end
 
   test do
-    assert_match version.to_s, shell_output("#{bin}/ech0 --version") unless build.head?
-    system bin/"ech0", "fit", "qwen2.5:0.5b", "--machine", "m4-24gb"
+    assert_match "ech0 ", shell_output("#{bin}/ech0 --version")
+    assert_match "m4-24gb", shell_output("#{bin}/ech0 fit qwen2.5:0.5b --machine m4-24gb --json")
+    assert_path_exists libexec/"ech0/llama-server"
+    assert_match "no model 'none.gguf'", shell_output("#{bin}/ech0 chat none.gguf -p hello 2>&1", 2)
   end
 end

@@ -36,8 +36,16 @@ check("streaming", streamed == answer, streamed)
 schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 found = chat(response_format={"type": "json_schema", "json_schema": {"name": "city", "schema": schema}})
 check("json schema", "city" in json.loads(found.choices[0].message.content), found)
-call = chat(tools=[weather], tool_choice="required").choices[0].message.tool_calls[0].function
-check("tools", call.name == "get_weather" and "city" in json.loads(call.arguments), call)
+message = chat(tools=[weather], tool_choice="required").choices[0].message
+for call in message.tool_calls or []:
+    check("tools", call.function.name == "get_weather" and "city" in json.loads(call.function.arguments), call)
+if not message.tool_calls:  # the engine lets a model talk as long as it likes before it calls; small ones do
+    print("python,tools,answered in words")
+called = {"id": "a", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
+told = [{"role": "user", "content": "What is the weather in Rome?"}, {"role": "assistant", "content": "", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "a", "content": "It is sunny."}]
+answer = client.chat.completions.create(model=model, temperature=0, max_tokens=32, messages=told, tools=[weather])
+check("a tool's answer", "sunny" in answer.choices[0].message.content, answer.choices[0].message)
 vectors = client.embeddings.create(model=model, input=["hello", "world"], encoding_format="float").data
 check("embeddings", len(vectors) == 2 and len(vectors[0].embedding) == 576, len(vectors))
 try:

@@ -9,6 +9,7 @@
 #include "cli/anatomy.h"
 #include "cli/commands.h"
 #include "cli/decision_options.h"
+#include "cli/run_options.h"
 #include "cli/terminal_look.h"
 #include "ech0/units.h"
 #include "runtime/workers.h"
@@ -26,6 +27,7 @@ struct Arguments {
 
 // One memory to plan with. Speeds stay those of this machine's: what the network costs is not known beforehand.
 void count_workers(Machine& machine, const std::vector<std::string>& endpoints) {
+    if (!endpoints.empty()) name_lost_workers(endpoints);
     for (const Worker& worker : ask_workers(endpoints)) {
         machine.model_budget_bytes += worker.memory_free_bytes;
         machine.budget_source += fmt::format(

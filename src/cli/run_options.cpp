@@ -67,6 +67,11 @@ void add_run_options(CLI::App* command, RunOptions& options) {
                      "type of the KV cache, q8_0, or of keys and values, q8_0/q5_1 (default: what the settings say; "
                      "f16, or what 'ech0 kv plan' found close enough, or q8_0, where only that fits)")
         ->type_name("TYPE");
+    add_worker_options(command, options);
+    add_threads(command, options.wish.n_threads);
+}
+
+void add_worker_options(CLI::App* command, RunOptions& options) {
     add_size(command, "--memory", options.memory_bytes, "what the model may take here (default: what is free)");
     command
         ->add_option("--rpc", options.workers,
@@ -78,7 +83,11 @@ void add_run_options(CLI::App* command, RunOptions& options) {
                      "layers for this machine and each worker, instead of as many as fit; the output counts as one")
         ->type_name("N,N,…")
         ->delimiter(',');
-    add_threads(command, options.wish.n_threads);
+}
+
+void name_lost_workers(std::vector<std::string> endpoints) {
+    watched_workers = std::move(endpoints);
+    ggml_set_abort_callback(on_engine_abort);
 }
 
 PlannedRun plan_run_here(const Model& model, RunOptions options, const Config& config) {
@@ -89,8 +98,7 @@ PlannedRun plan_run_here(const Model& model, RunOptions options, const Config& c
     Machine machine = probe_memory();
     if (options.memory_bytes > 0) machine.model_budget_bytes = options.memory_bytes;
     if (options.workers.empty()) return {plan_run(model, machine, options.wish), {}};
-    watched_workers = options.workers;
-    ggml_set_abort_callback(on_engine_abort);
+    name_lost_workers(options.workers);
     const int64_t here_bytes = machine.model_budget_bytes;
     const std::vector<Worker> workers = ask_workers(options.workers);
     for (const Worker& worker : workers) machine.model_budget_bytes += worker.memory_free_bytes;

@@ -21,6 +21,12 @@ struct RunOptions {
 
 void add_run_options(CLI::App* command, RunOptions& options);
 
+/// Of those, the ones that spread a model over machines.
+void add_worker_options(CLI::App* command, RunOptions& options);
+
+/// From now on the engine's giving up ends the program with one line, which names the worker that is gone if one is.
+void name_lost_workers(std::vector<std::string> endpoints);
+
 /// The plan on this machine, and on others if there are workers.
 struct PlannedRun {
     RunPlan plan;

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/paths.h"
 #include "base/private_folder.h"
 #include "base/text.h"
@@ -70,8 +71,7 @@ ServeOptions options_of(const Arguments& arguments, const Config& config, const 
 
 // Served by the server itself, beside its own paths: no process stands in between.
 void write_site(const fs::path& site, const Json& about) {
-    std::error_code failure;
-    fs::create_directories(site / "ech0", failure);
+    make_folder(site / "ech0");
     for (const char* name : {"report", "report.json"}) write_file(site / "ech0" / name, json_text(about));
 }
 
@@ -86,7 +86,7 @@ void write_dashboard(const fs::path& site, const Model& model, const RunPlan& pl
         wish.command =
             fmt::format("ech0 dashboard {} --ctx {} --kv {}", shell_word(model.asked), plan.n_ctx, plan.kv_type);
         if (report.is_object() && schema_faults(report, 1).empty()) wish.runs.push_back(report);
-        fs::create_directories(site / "ech0" / "dashboard");
+        make_folder(site / "ech0" / "dashboard");
         write_file(site / "ech0" / "dashboard" / "index.html",
                    page_html(dashboard_json(make_dashboard(std::move(wish)))));
     } catch (const std::exception& error) {

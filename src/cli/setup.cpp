@@ -190,7 +190,7 @@ void add_setup(CommandLine& line) {
                      "put a marked block that reads the variables into this shell's start file: bash, zsh, fish, auto")
         ->type_name("SHELL");
     command->add_flag("--voice", arguments->voice,
-                      "fetch what 'ech0 talk' needs (145 MB: speech to text, a voice), sizes and licences first");
+                      "fetch what 'ech0 talk' needs (230 MB: speech to text, a voice), sizes and licences first");
     add_dry_run(command, arguments->dry_run);
     add_json(command, arguments->json);
 }

@@ -145,7 +145,9 @@ int talk_command(const Arguments& asked) {
 }
 
 void add_voice_options(CLI::App* command, VoiceWish& voice) {
-    command->add_option("--recognizer", voice.recognizer, "speech to text: auto, moonshine, whisper, whisper.cpp")
+    command
+        ->add_option("--recognizer", voice.recognizer,
+                     "speech to text: auto, moonshine, moonshine-tiny, whisper, whisper.cpp")
         ->type_name("ENGINE")
         ->capture_default_str();
     command->add_option("--speaker", voice.speaker, "text to speech: auto, piper, say, espeak")

@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/run_options.h"
 #include "kv/cache_bytes.h"
 #include "report/verify.h"
 #include "verify/speed.h"
@@ -58,11 +59,23 @@ int verify(const Arguments& arguments) {
 struct AloneArguments {
     std::string model;
     SpeedOptions options;
+    std::vector<std::string> remote;
     bool cache_bytes = false;
 };
 
+SpeedOptions with_workers(const AloneArguments& arguments) {
+    SpeedOptions options = arguments.options;
+    std::vector<std::string> endpoints;
+    for (const std::string& word : arguments.remote) {
+        options.remote.push_back(read_share(word));
+        endpoints.push_back(options.remote.back().endpoint);
+    }
+    if (!endpoints.empty()) name_lost_workers(endpoints);
+    return options;
+}
+
 int measure_alone(const AloneArguments& arguments) {
-    const SpeedOptions& options = arguments.options;
+    const SpeedOptions options = with_workers(arguments);
     if (arguments.cache_bytes) settle_private_memory();
     if (arguments.cache_bytes)
         print(context_bytes_text(measure_context_bytes(read_model(arguments.model), options.n_ctx,
@@ -122,6 +135,7 @@ void add_measure_alone(CommandLine& line) {
     command->add_option("--threads", options.n_threads);
     command->add_option("--type-k", options.type_k);
     command->add_option("--type-v", options.type_v);
+    command->add_option("--remote", arguments->remote);
     command->add_flag("--cache-bytes", arguments->cache_bytes);  // print what the context takes, as `kv plan` asks
 }
 

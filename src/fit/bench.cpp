@@ -61,14 +61,48 @@ Score score_of(const std::string& kind, const std::string& machine, const BenchR
             compared.measured};
 }
 
-}  // namespace
-
-Bench bench(const BenchOptions& options, const Progress& progress) {
+void check(const BenchOptions& options) {
     const SpeedOptions& o = options.speed;
     if (options.models.empty()) throw UsageError("no model to measure");
     if (o.n_prompt + o.n_generate > o.n_ctx)
         throw UsageError(fmt::format("a prompt of {} and an answer of {} tokens do not fit a context of {}: give --ctx",
                                      o.n_prompt, o.n_generate, o.n_ctx));
+}
+
+const Split* spread_of(const BenchOptions& options, size_t model) {
+    return model < options.splits.size() && !options.splits[model].remote.empty() ? &options.splits[model] : nullptr;
+}
+
+struct Measured {
+    Speed alone;
+    std::optional<SpreadSpeed> spread;
+};
+
+/// Each model alone on this machine, and right behind it over the workers.
+std::vector<Measured> measure(const BenchOptions& options, const std::vector<std::string>& paths,
+                              const Progress& progress) {
+    std::vector<SpeedRun> runs;
+    for (size_t i = 0; i < paths.size(); i++) {
+        runs.push_back({paths[i], options.speed});
+        if (const Split* const split = spread_of(options, i)) {
+            runs.push_back(runs.back());
+            runs.back().options.remote = split->remote;
+        }
+    }
+    const std::vector<Speed> speeds = measure_alone(options.program, runs, options.n_repeats, progress);
+    std::vector<Measured> measured;
+    for (size_t i = 0, run = 0; i < paths.size(); i++) {
+        measured.push_back({speeds[run++], {}});
+        if (const Split* const split = spread_of(options, i)) measured.back().spread = {split->parts, speeds[run++]};
+    }
+    return measured;
+}
+
+}  // namespace
+
+Bench bench(const BenchOptions& options, const Progress& progress) {
+    check(options);
+    const SpeedOptions& o = options.speed;
     Kernels kernels(o.n_threads);
     Bench result{score_machine(kernels.n_threads()), o, {}, 0};
     const std::vector<Score> before = read_scores();
@@ -81,24 +115,25 @@ Bench bench(const BenchOptions& options, const Progress& progress) {
         predictions.push_back(predict(model, o, kernels, before, result.machine));
     }
     kernels.remember();
-    const std::vector<Speed> measured = measure_alone(options.program, paths, options.n_repeats, o, progress);
+    const std::vector<Measured> measured = measure(options, paths, progress);
     std::vector<Score> scores;
     for (size_t i = 0; i < paths.size(); i++) {
         const Prediction& p = predictions[i];
         const auto memory = static_cast<double>(p.memory_bytes);
-        BenchRow row{options.models[i], {}, {}, {}, 0};
-        row.tokens_per_s = {p.corrected.tokens_per_s, measured[i].tokens_per_s};
-        row.prompt_tokens_per_s = {p.corrected.prompt_tokens_per_s, measured[i].prompt_tokens_per_s};
+        const Speed& alone = measured[i].alone;
+        BenchRow row{options.models[i], {}, {}, {}, 0, measured[i].spread};
+        row.tokens_per_s = {p.corrected.tokens_per_s, alone.tokens_per_s};
+        row.prompt_tokens_per_s = {p.corrected.prompt_tokens_per_s, alone.prompt_tokens_per_s};
         row.memory_bytes = {{memory, memory * (1 - p.memory_half_width), memory * (1 + p.memory_half_width)},
-                            static_cast<double>(measured[i].peak_memory_bytes)};
-        row.first_token_s = static_cast<double>(o.n_prompt) / measured[i].prompt_tokens_per_s;
+                            static_cast<double>(alone.peak_memory_bytes)};
+        row.first_token_s = static_cast<double>(o.n_prompt) / alone.prompt_tokens_per_s;
         scores.push_back(
             score_of("tokens_per_s", result.machine, row, o, p.plain.tokens_per_s.value, row.tokens_per_s));
         scores.push_back(score_of("prompt_tokens_per_s", result.machine, row, o, p.plain.prompt_tokens_per_s.value,
                                   row.prompt_tokens_per_s));
         scores.push_back(score_of("memory_bytes", result.machine, row, o, memory, row.memory_bytes));
         result.rows.push_back(std::move(row));
-        if (measured[i].tokens_per_s > measured[result.fastest].tokens_per_s) result.fastest = i;
+        if (alone.tokens_per_s > measured[result.fastest].alone.tokens_per_s) result.fastest = i;
     }
     append_scores(scores);
     return result;

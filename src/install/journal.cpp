@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/paths.h"
 #include "base/text.h"
 #include "ech0/error.h"
@@ -92,13 +93,6 @@ std::vector<fs::path> missing_folders(const std::vector<fs::path>& files) {
             if (std::find(missing.begin(), missing.end(), folder) == missing.end()) missing.push_back(folder);
     }
     return missing;
-}
-
-void make_folder(const fs::path& folder) {
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure)
-        throw FileError(fmt::format("make the folder {}: {}", printable(folder.string(), 400), failure.message()));
 }
 
 void put(const fs::path& file, const std::optional<std::string>& bytes) {

@@ -39,8 +39,9 @@ void on_log(ggml_log_level level, const char* text, void*) {
     log_line += text;
     if (log_level < GGML_LOG_LEVEL_WARN || log_line.empty() || log_line.back() != '\n') return;
     log_line.pop_back();
-    // "failed to load model" repeats what we say ourselves; the line before it carries the reason.
-    if (!log_line.ends_with("failed to load model")) log_last = log_line;
+    // These repeat what we say ourselves; the line before carries the reason.
+    const bool repeats = log_line.ends_with("failed to load model") || log_line.starts_with("Failed to connect to ");
+    if (!repeats) log_last = log_line;
     log_line.clear();
 }
 

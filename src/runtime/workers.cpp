@@ -123,8 +123,8 @@ std::string gone_worker(std::span<const std::string> endpoints) {
 std::string worker_trouble(std::span<const std::string> endpoints, const std::string& engine_words) {
     if (std::string gone = gone_worker(endpoints); !gone.empty()) return gone;
     const size_t words = engine_words.find(": ");
-    return fmt::format("a worker ({}) broke the connection or is no worker of this engine: {}",
-                       fmt::join(endpoints, ", "),
+    return fmt::format("a worker ({}) broke the connection, or is none of this engine's version ({}): {}",
+                       fmt::join(endpoints, ", "), engine_description(),
                        printable(words == std::string::npos ? engine_words : engine_words.substr(words + 2), 200));
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <sstream>
 #include <thread>
 
@@ -19,8 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double first_pause_s = 0.5, longest_pause_s = 30, steady_s = 60, silent_s = 60, grace_s = 10;
-constexpr int most_restarts = 10;
+constexpr double longest_pause_s = 30, steady_s = 60, silent_s = 60, grace_s = 10;
+constexpr int most_restarts = 10, most_early_kills = 5;
 constexpr uintmax_t longest_log = 16 << 20;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -81,6 +82,9 @@ void check_files(const Watched& watched) {
                 fmt::format("{} is gone: put it back, or serve another model", printable(file.string(), 400)));
 }
 
+// Somebody, or a system without memory, ended it; the server itself had nothing against going on.
+bool was_killed(int status) { return status == 128 + SIGKILL || status == 128 + SIGTERM || status == 128 + SIGINT; }
+
 std::string why(const Watched& watched, const Run& run) {
     const std::string words = last_error_line(watched.log);
     return fmt::format("the server {}{}", run.end == End::hung ? "did not answer for a minute" : ending_of(run.status),
@@ -105,7 +109,8 @@ std::string last_error_line(const std::filesystem::path& log) {
 }
 
 void supervise(const Watched& watched) {
-    double wait_s = first_pause_s;
+    double wait_s = watched.first_pause_s;
+    bool was_ready = false;
     for (int n_restarts = 0;;) {
         std::error_code failure;
         check_files(watched);
@@ -113,12 +118,14 @@ void supervise(const Watched& watched) {
             std::filesystem::resize_file(watched.log, 0, failure);
         const Run run = run_once(watched);
         if (run.end == End::asked) return;
-        if (run.ready_s == 0 && n_restarts == 0)
+        was_ready = was_ready || run.ready_s > 0;
+        // One that was killed may have been ready without our having seen it.
+        if (!was_ready && (!was_killed(run.status) || n_restarts + 1 >= most_early_kills))
             throw EngineError(
                 fmt::format("{}; its log is {}", why(watched, run), printable(watched.log.string(), 400)));
         if (run.ready_s >= steady_s) {
             n_restarts = 0;
-            wait_s = first_pause_s;
+            wait_s = watched.first_pause_s;
         }
         if (++n_restarts > most_restarts)
             throw EngineError(fmt::format("{}, {} times in a row; its log is {}", why(watched, run), n_restarts,

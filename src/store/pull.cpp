@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/interrupt.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -124,12 +125,6 @@ private:
     int64_t size_ = 0;
     Sha256 hash_;
 };
-
-void make_folder(const fs::path& folder) {
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure) throw FileError(fmt::format("make the folder {}: {}", shown(folder), failure.message()));
-}
 
 void check_room(const Pulled& plan) {
     std::error_code failure;

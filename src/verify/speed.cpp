@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -43,11 +44,40 @@ Speed median_of(const std::vector<Speed>& runs) {
     return {median(prompt), median(generation), static_cast<int64_t>(median(memory))};
 }
 
-Speed run_alone(const std::filesystem::path& program, const std::string& model, const SpeedOptions& options) {
-    const ChildResult child =
-        run_child(program, {measure_alone_command, model, "--prompt", std::to_string(options.n_prompt), "--generate",
-                            std::to_string(options.n_generate), "--ctx", std::to_string(options.n_ctx), "--threads",
-                            std::to_string(options.n_threads), "--type-k", options.type_k, "--type-v", options.type_v});
+std::vector<std::string> words_of(const SpeedRun& run) {
+    const SpeedOptions& options = run.options;
+    std::vector<std::string> words = {measure_alone_command,
+                                      run.model,
+                                      "--prompt",
+                                      std::to_string(options.n_prompt),
+                                      "--generate",
+                                      std::to_string(options.n_generate),
+                                      "--ctx",
+                                      std::to_string(options.n_ctx),
+                                      "--threads",
+                                      std::to_string(options.n_threads),
+                                      "--type-k",
+                                      options.type_k,
+                                      "--type-v",
+                                      options.type_v};
+    for (const RemoteShare& share : options.remote) words.insert(words.end(), {"--remote", share_word(share)});
+    return words;
+}
+
+// What a person is to read of a program of ours that gave up; "" if it did not end in order.
+std::string own_words(const ChildResult& child) {
+    constexpr std::string_view sign = "ech0: ";
+    const size_t at = child.errors.rfind(sign);
+    if (child.exit_status == 0 || child.exit_status > 128 || at == std::string::npos) return "";
+    const size_t begin = at + sign.size();
+    return child.errors.substr(begin, child.errors.find('\n', begin) - begin);
+}
+
+Speed run_alone(const std::filesystem::path& program, const SpeedRun& run) {
+    const std::string& model = run.model;
+    const ChildResult child = run_child(program, words_of(run));
+    if (const std::string words = own_words(child); !words.empty())
+        throw EngineError(fmt::format("measure {} alone: {}", model, printable(words, 500)));
     if (child.exit_status != 0) {
         throw EngineError(fmt::format("measure {} alone: {} {} ended with status {}: {}", model, program.string(),
                                       measure_alone_command, child.exit_status, printable(child.errors, 500)));
@@ -66,9 +96,10 @@ Speed measure_speed(const Model& model, const SpeedOptions& options) {
     Session session(model, {.n_ctx = std::max(options.n_ctx, n_needed),
                             .n_outputs = 1,
                             .n_threads = options.n_threads,
-                            .mapped = !fits_memory(model),
+                            .mapped = options.remote.empty() && !fits_memory(model),
                             .type_k = options.type_k,
-                            .type_v = options.type_v});
+                            .type_v = options.type_v,
+                            .remote = options.remote});
     const std::vector<int32_t> tokens = some_tokens(n_needed, session.n_vocab());
     session.decode(std::span(tokens).first(1), 0);
     session.truncate(0);
@@ -91,19 +122,44 @@ std::string speed_json(const Speed& speed) {
     return json.dump();
 }
 
+std::string share_word(const RemoteShare& share) {
+    return fmt::format("{}/{}/{}", share.endpoint, share.device, share.n_layer);
+}
+
+RemoteShare read_share(const std::string& word) {
+    const size_t second = word.rfind('/'), first = second == 0 ? second : word.rfind('/', second - 1);
+    const auto number = [&](size_t begin, size_t end, int64_t& value) {
+        const char* const last = word.data() + end;
+        return begin < end && std::from_chars(word.data() + begin, last, value).ptr == last && value >= 0;
+    };
+    RemoteShare share;
+    if (second == std::string::npos || first == std::string::npos || !number(first + 1, second, share.device) ||
+        !number(second + 1, word.size(), share.n_layer))
+        throw UsageError(fmt::format("--remote {}: wanted HOST:PORT/DEVICE/LAYERS", printable(word)));
+    share.endpoint = word.substr(0, first);
+    return share;
+}
+
+std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span<const SpeedRun> runs,
+                                 int64_t n_repeats, const Progress& progress) {
+    const auto n_measured = static_cast<int64_t>(runs.size()) * n_repeats;
+    std::vector<std::vector<Speed>> measured(runs.size());
+    for (int64_t i = 0; i < n_measured; ++i) {
+        if (progress) progress("measure speed alone", i, n_measured);
+        const size_t run = static_cast<size_t>(i) % runs.size();
+        measured[run].push_back(run_alone(program, runs[run]));
+    }
+    if (progress) progress("measure speed alone", n_measured, n_measured);
+    std::vector<Speed> medians(runs.size());
+    std::transform(measured.begin(), measured.end(), medians.begin(), median_of);
+    return medians;
+}
+
 std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span<const std::string> models,
                                  int64_t n_repeats, const SpeedOptions& options, const Progress& progress) {
-    const auto n_runs = static_cast<int64_t>(models.size()) * n_repeats;
-    std::vector<std::vector<Speed>> runs(models.size());
-    for (int64_t run = 0; run < n_runs; ++run) {
-        if (progress) progress("measure speed alone", run, n_runs);
-        const size_t m = static_cast<size_t>(run) % models.size();
-        runs[m].push_back(run_alone(program, models[m], options));
-    }
-    if (progress) progress("measure speed alone", n_runs, n_runs);
-    std::vector<Speed> medians(models.size());
-    std::transform(runs.begin(), runs.end(), medians.begin(), median_of);
-    return medians;
+    std::vector<SpeedRun> runs;
+    for (const std::string& model : models) runs.push_back({model, options});
+    return measure_alone(program, runs, n_repeats, progress);
 }
 
 }  // namespace ech0

@@ -8,6 +8,7 @@
 
 #include "ech0/model.h"
 #include "ech0/progress.h"
+#include "ech0/session.h"
 
 namespace ech0 {
 
@@ -18,6 +19,7 @@ struct SpeedOptions {
     int64_t n_ctx = 2048;
     int n_threads = 0;                           ///< 0 = all cores
     std::string type_k = "f16", type_v = "f16";  ///< of the KV cache
+    std::vector<RemoteShare> remote = {};        ///< the last layers, on other machines
 };
 
 struct Speed {
@@ -35,11 +37,25 @@ Speed measure_speed(const Model& model, const SpeedOptions& options);
 inline constexpr const char* measure_alone_command = "measure-alone";
 std::string speed_json(const Speed& speed);
 
-/// Each model alone in a process of its own, `n_repeats` times in turn (A B C A B C …), so that a machine that grows
+/// A worker's share as a word of that command line, "HOST:PORT/DEVICE/LAYERS", and back.
+/// @throws UsageError if it is none
+std::string share_word(const RemoteShare& share);
+RemoteShare read_share(const std::string& word);
+
+/// One model and how it is run; the model as a person writes it: a path.
+struct SpeedRun {
+    std::string model;
+    SpeedOptions options;
+};
+
+/// Each run alone in a process of its own, `n_repeats` times in turn (A B C A B C …), so that a machine that grows
 /// hot or busy hurts all of them alike. The medians.
 /// @param program  the ech0 program
-/// @param models  as a person writes them: paths
 /// @throws EngineError with the child's last words if it fails; Interrupted
+std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span<const SpeedRun> runs,
+                                 int64_t n_repeats, const Progress& progress = {});
+
+/// Likewise, all models run alike.
 std::vector<Speed> measure_alone(const std::filesystem::path& program, std::span<const std::string> models,
                                  int64_t n_repeats, const SpeedOptions& options, const Progress& progress = {});
 

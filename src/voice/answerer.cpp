@@ -1,6 +1,7 @@
 #include "voice/answerer.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "base/interrupt.h"
@@ -12,6 +13,12 @@ namespace {
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
     return std::chrono::duration<double>(to - from).count();
+}
+
+// A piece that was cut off within a sentence: the voice should not fall as at its end.
+std::string going_on(const std::string& piece) {
+    const bool has_mark = piece.empty() || std::ispunct(static_cast<unsigned char>(piece.back())) != 0;
+    return has_mark ? piece : piece + ",";
 }
 
 }  // namespace
@@ -122,14 +129,21 @@ std::vector<TalkTurn> Answerer::turns() {
     return turns;
 }
 
-// The history, the system prompt before the first turn, and what stands before a message.
+// The history, the system prompt before the first turn, and what stands before a message. An answer that was stopped is
+// cut before, since what comes behind it would have to be read anew while somebody waits.
 void Answerer::read_ahead() {
+    bool cut_off = false;
     {
         const std::lock_guard lock(mutex_);
         if (ending_ || next_) return;
+        cut_off = was_cut_off();
     }
-    conversation_.read_ahead();
+    if (cut_off) tell_what_was_cut_off();
+    conversation_.read_ahead(opening_ + unanswered_);
 }
+
+// Under mutex_.
+bool Answerer::was_cut_off() const { return last_answered_ && last_answered_->turn.barged_in; }
 
 void Answerer::think_loop() {
     for (;;) {
@@ -137,8 +151,9 @@ void Answerer::think_loop() {
         {
             std::unique_lock lock(mutex_);
             // One answer at a time: the voice is done with the one before, or has been told to be.
-            changed_.wait(lock, [&] { return ending_ || (next_ && !to_speak_); });
+            changed_.wait(lock, [&] { return ending_ || (next_ && !to_speak_) || (!next_ && was_cut_off()); });
             if (ending_) return;
+            if (!next_) continue;
             thinking_ = std::move(next_);
             next_ = nullptr;
         }
@@ -176,15 +191,15 @@ void Answerer::forget_dropped() {
     const JobPtr dropped = last_answered_;
     conversation_.set_messages(dropped->before);
     unanswered_ = dropped->unanswered_before;
+    opening_ = dropped->opening_before;
     last_answered_ = dropped->answered_before;
 }
 
 // What the model is told of an answer that was stopped: only what was heard of it, and that it was interrupted; and if
 // nothing was heard, what was said before belongs to what is said now. The user tells it: a mark at the end of the
 // model's own words (a dash, "[interrupted]") is something that small models begin to write themselves.
-std::string Answerer::with_what_was_cut_off(std::string text) {
-    text = std::exchange(unanswered_, "") + text;
-    if (!last_answered_) return text;
+void Answerer::tell_what_was_cut_off() {
+    if (!last_answered_) return;
     bool cut = false;
     std::string said;
     {
@@ -195,24 +210,25 @@ std::string Answerer::with_what_was_cut_off(std::string text) {
     last_answered_->answered_before = nullptr;  // nobody drops it any more
     last_answered_ = nullptr;                   // told once
     std::vector<ChatMessage> messages = conversation_.messages();
-    if (!cut || messages.empty()) return text;
+    if (!cut || messages.empty()) return;
     if (messages.back().role == "assistant") messages.pop_back();
     if (!said.empty()) {
         messages.push_back({"assistant", said});
-        text = "(I interrupted you.) " + text;
+        opening_ = "(I interrupted you.) ";
     } else if (!messages.empty() && messages.back().role == "user") {
-        text = messages.back().content + " " + text;
+        opening_ = messages.back().content + " ";
         messages.pop_back();
     }
     conversation_.set_messages(std::move(messages));
-    return text;
 }
 
 void Answerer::write_answer(const JobPtr& job, const std::string& text) {
     job->before = conversation_.messages();
     job->unanswered_before = unanswered_;
+    job->opening_before = opening_;
     job->answered_before = last_answered_;
-    const std::string message = with_what_was_cut_off(text);
+    tell_what_was_cut_off();
+    const std::string message = std::exchange(opening_, "") + std::exchange(unanswered_, "") + text;
     {
         const std::lock_guard lock(mutex_);
         to_speak_ = job;
@@ -282,7 +298,12 @@ bool Answerer::wait_for_piece(const JobPtr& job, std::string& piece) {
 }
 
 void Answerer::speak(const JobPtr& job, const std::string& piece) {
-    const Sound sound = speaker_.speak(piece);
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        first = job->spoken.empty() && !job->written;
+    }
+    const Sound sound = speaker_.speak(first ? going_on(piece) : piece);
     const Clock::time_point spoken_at = Clock::now();
     {
         std::unique_lock lock(mutex_);

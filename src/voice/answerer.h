@@ -56,7 +56,7 @@ private:
         std::vector<SpokenPiece> spoken;
         // Of the thinking thread: how things were, in case that this is dropped.
         std::vector<ChatMessage> before;
-        std::string unanswered_before;
+        std::string unanswered_before, opening_before;
         std::shared_ptr<Job> answered_before;
     };
     using JobPtr = std::shared_ptr<Job>;
@@ -66,7 +66,8 @@ private:
     void think(const JobPtr& job);
     void write_answer(const JobPtr& job, const std::string& text);
     void forget_dropped();
-    std::string with_what_was_cut_off(std::string text);
+    bool was_cut_off() const;
+    void tell_what_was_cut_off();
     void queue_pieces(const JobPtr& job, const std::vector<std::string>& pieces);
     void wait_for_first_sound(const JobPtr& job);
     void read_ahead();
@@ -85,6 +86,7 @@ private:
     std::condition_variable changed_;
     JobPtr next_, thinking_, to_speak_, current_;
     JobPtr last_answered_;    // of the thinking thread: whose answer is the conversation's last message
+    std::string opening_;     // likewise: what the next message begins with, because an answer was stopped
     std::string unanswered_;  // likewise: what was said in turns that were cut off before an answer began
     std::vector<JobPtr> jobs_;
     std::exception_ptr failure_;

@@ -92,6 +92,15 @@ int n_threads(const VoiceWish& wish) {
                       4);
 }
 
+// Of the Moonshines the larger errs less and the smaller is three times as fast (docs/voice.md): with fewer threads
+// than this, somebody would wait longer for the larger than for all the rest of an answer's beginning.
+constexpr int least_threads_for_base = 3;
+
+bool comes_first(const VoiceWish& wish, const VoiceEngine& engine) {
+    return engine.available &&
+           engine.name == (n_threads(wish) < least_threads_for_base ? "moonshine-tiny" : "moonshine");
+}
+
 // The first of its role that is there, or the one that is named.
 VoiceEngine choose(const std::string& role, const std::string& wish) {
     std::vector<std::string> names, remedies;
@@ -117,12 +126,14 @@ std::vector<VoiceEngine> voice_engines() {
     const std::optional<fs::path> espeak = find_program("espeak-ng"), say = find_say(), whisper = find_whisper_cpp(),
                                   whisper_model = find_whisper_cpp_model();
     const fs::path silero = folder / "silero_vad.onnx", moonshine = folder / "moonshine",
-                   onnx_whisper = folder / "whisper";
+                   moonshine_tiny = folder / "moonshine-tiny", onnx_whisper = folder / "whisper";
     return {
         engine("listener", "silero", "Silero VAD on sherpa-onnx", silero, has(silero), setup_remedy),
         engine("listener", "level", "loudness alone", "", true, ""),
         engine("recognizer", "moonshine", "Moonshine base (English) on sherpa-onnx", moonshine,
                has(moonshine / "tokens.txt"), setup_remedy),
+        engine("recognizer", "moonshine-tiny", "Moonshine tiny (English) on sherpa-onnx", moonshine_tiny,
+               has(moonshine_tiny / "tokens.txt"), setup_remedy),
         engine("recognizer", "whisper", "Whisper on sherpa-onnx", onnx_whisper, has(onnx_whisper / "tokens.txt"),
                "put encoder.onnx, decoder.onnx and tokens.txt of sherpa-onnx's export into " + onnx_whisper.string()),
         engine("recognizer", "whisper.cpp", "whisper.cpp's whisper-cli", whisper.value_or(""), whisper && whisper_model,
@@ -143,8 +154,13 @@ std::unique_ptr<Listener> load_listener(const VoiceWish& wish) {
 }
 
 std::unique_ptr<Recognizer> load_recognizer(const VoiceWish& wish) {
-    const VoiceEngine chosen = choose("recognizer", wish.recognizer);
-    if (chosen.name == "moonshine") return moonshine_recognizer(sherpa(), chosen.path, n_threads(wish));
+    const std::vector<VoiceEngine> engines = voice_engines();
+    const auto first = std::find_if(engines.begin(), engines.end(),
+                                    [&](const VoiceEngine& engine) { return comes_first(wish, engine); });
+    const VoiceEngine chosen =
+        wish.recognizer == "auto" && first != engines.end() ? *first : choose("recognizer", wish.recognizer);
+    if (chosen.name.starts_with("moonshine"))
+        return moonshine_recognizer(sherpa(), chosen.name, chosen.path, n_threads(wish));
     if (chosen.name == "whisper") return whisper_recognizer(sherpa(), chosen.path, n_threads(wish));
     return whisper_cpp_recognizer(chosen.path, find_whisper_cpp_model().value(), n_threads(wish));
 }

@@ -14,7 +14,7 @@ namespace ech0 {
 /// Which engines a person wants; "auto" is the best that is installed.
 struct VoiceWish {
     std::string listener = "auto";    ///< silero, level
-    std::string recognizer = "auto";  ///< moonshine, whisper, whisper.cpp
+    std::string recognizer = "auto";  ///< moonshine, moonshine-tiny, whisper, whisper.cpp
     std::string speaker = "auto";     ///< piper, espeak, say
     std::string voice;                ///< a Piper voice's .onnx, or a name of espeak's or say's; "" = the usual one
     int n_threads = 0;                ///< 0: as many as there are idle cores, at most four

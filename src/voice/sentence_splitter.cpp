@@ -9,16 +9,18 @@ namespace {
 
 // A voice that waited for more than this would be silent for long.
 constexpr size_t longest_sentence = 400;
-constexpr size_t shortest_eager = 24;  // letters before a comma; below it the voice sounds chopped
+// Letters of a first piece before a comma, and before a word that begins a phrase; below it the voice sounds chopped.
+constexpr size_t shortest_to_comma = 12, shortest_to_phrase = 24;
 
 constexpr std::array<std::string_view, 25> abbreviations = {
     "mr",  "mrs", "ms",   "dr",  "prof", "st",  "vs",  "etc", "jr", "sr",  "fig", "approx", "inc",
     "ltd", "co",  "dept", "gen", "capt", "e.g", "i.e", "cf",  "al", "u.s", "a.m", "p.m"};
 
-// Words before which one breathes.
-constexpr std::array<std::string_view, 20> clause_words = {
-    "after", "although", "and",  "because", "before", "but",  "by",    "during", "if",    "or",
-    "since", "so",       "then", "through", "until",  "when", "where", "which",  "while", "with"};
+// Words before which one may breathe.
+constexpr std::array<std::string_view, 32> phrase_words = {
+    "after", "although", "and",   "are", "as",   "at",   "because", "before", "but",   "by",  "during",
+    "for",   "from",     "if",    "in",  "into", "is",   "on",      "or",     "since", "so",  "that",
+    "then",  "through",  "until", "was", "were", "when", "where",   "which",  "while", "with"};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -69,11 +71,11 @@ size_t stop_length(std::string_view text, size_t at) {
     return 0;
 }
 
-// Whether the word behind the blank at `at`, which has come to its end, begins a clause.
-bool begins_clause(std::string_view text, size_t at) {
+// Whether the word behind the blank at `at`, which has come to its end, begins a phrase.
+bool begins_phrase(std::string_view text, size_t at) {
     const size_t end = text.find(' ', at + 1);
     if (text[at] != ' ' || end == std::string_view::npos) return false;
-    return std::binary_search(clause_words.begin(), clause_words.end(), text.substr(at + 1, end - at - 1));
+    return std::binary_search(phrase_words.begin(), phrase_words.end(), text.substr(at + 1, end - at - 1));
 }
 
 std::string fence_of(std::string_view line) {
@@ -136,8 +138,9 @@ size_t SentenceSplitter::next_cut(bool at_end) const {
         if (const size_t stop = stop_length(rest_, at); stop > 0 && ends_sentence(at, at_end))
             return skip_closers(rest_, at + stop);
         const bool pause = rest_[at] == ',' || rest_[at] == ';' || rest_[at] == ':';
-        if (eager_ && pause && at >= shortest_eager && at + 1 < rest_.size() && is_space(rest_[at + 1])) return at + 1;
-        if (eager_ && at >= shortest_eager && begins_clause(rest_, at)) return at + 1;
+        if (eager_ && pause && at >= shortest_to_comma && at + 1 < rest_.size() && is_space(rest_[at + 1]))
+            return at + 1;
+        if (eager_ && at >= shortest_to_phrase && begins_phrase(rest_, at)) return at + 1;
         if (at >= longest_sentence && is_space(rest_[at])) {
             const size_t comma = rest_.rfind(',', at);
             return comma != std::string::npos && comma > longest_sentence / 2 ? comma + 1 : at + 1;

@@ -11,7 +11,7 @@ namespace ech0 {
 /// fences (``` or ~~~) are left out. Markdown's other marks stay (see spoken.h).
 class SentenceSplitter {
 public:
-    /// @param eager  the first piece may end at a comma or colon, or before a word as "and" or "because", once it is
+    /// @param eager  the first piece may end at a comma or colon, or before a word as "and" or "is", once it is
     /// long enough to be worth speaking
     explicit SentenceSplitter(bool eager = true) : eager_(eager) {}
 

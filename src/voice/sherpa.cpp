@@ -173,8 +173,8 @@ std::unique_ptr<Listener> silero_listener(SharedSherpa sherpa, const std::filesy
     return std::make_unique<SileroListener>(std::move(sherpa), model);
 }
 
-std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder,
-                                                 int n_threads) {
+std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::string& name,
+                                                 const std::filesystem::path& folder, int n_threads) {
     const std::string encoder = (folder / "encoder_model.ort").string();
     const std::string decoder = (folder / "decoder_model_merged.ort").string();
     const std::string tokens = (folder / "tokens.txt").string();
@@ -182,7 +182,7 @@ std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std:
     SherpaOnnxOfflineRecognizerConfig config = recognizer_config(tokens, n_threads);
     config.model_config.moonshine.encoder = encoder.c_str();
     config.model_config.moonshine.merged_decoder = decoder.c_str();
-    return std::make_unique<SherpaRecognizer>(std::move(sherpa), "moonshine", config, folder);
+    return std::make_unique<SherpaRecognizer>(std::move(sherpa), name, config, folder);
 }
 
 std::unique_ptr<Recognizer> whisper_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder,

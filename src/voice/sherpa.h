@@ -52,10 +52,11 @@ using SharedSherpa = std::shared_ptr<const Sherpa>;
 /// @throws EngineError if sherpa-onnx refuses the model
 std::unique_ptr<Listener> silero_listener(SharedSherpa sherpa, const std::filesystem::path& model);
 
+/// @param name  of the recognizer: there are a larger and a smaller one
 /// @param folder  with encoder_model.ort, decoder_model_merged.ort, tokens.txt
 /// @throws EngineError likewise
-std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::filesystem::path& folder,
-                                                 int n_threads);
+std::unique_ptr<Recognizer> moonshine_recognizer(SharedSherpa sherpa, const std::string& name,
+                                                 const std::filesystem::path& folder, int n_threads);
 
 /// @param folder  with encoder.onnx, decoder.onnx, tokens.txt
 /// @throws EngineError likewise

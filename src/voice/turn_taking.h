@@ -7,7 +7,7 @@ namespace ech0 {
 struct TurnOptions {
     double start_s = 0.1;     ///< so much speech is the beginning of a turn, not a click
     double barge_in_s = 0.3;  ///< so much speech stops an answer
-    double pause_s = 0.1;     ///< after so much silence the turn may be over: an answer is prepared
+    double pause_s = 0.06;    ///< after so much silence the turn may be over: an answer is prepared
     double end_s = 0.5;       ///< after so much silence it is over
     double most_s = 28;       ///< a longer turn is cut; recognizers take half a minute
 };

@@ -205,6 +205,8 @@ TEST_CASE("what serve can't do is one line and exit 2") {
     httplib::Server other;
     const int taken = other.bind_to_any_port("127.0.0.1");
     CHECK(has(refused({"--port", std::to_string(taken)}), "is in use: name another, or --port 0 for any"));
+    options.environment["ECH0_STATE"] = (folder / "m.gguf" / "state").string();  // as a home that can't be written
+    CHECK(has(refused({"--port", "0"}), "make the folder " + (folder / "m.gguf" / "state" / "serve").string()));
     options.environment["ECH0_LLAMA_SERVER"] = "/bin/none";
     CHECK(has(refused({}), "ECH0_LLAMA_SERVER=/bin/none: no such file"));
 }

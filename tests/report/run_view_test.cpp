@@ -17,6 +17,7 @@ Bench make_bench() {
     bench.speed = {.n_prompt = 128, .n_generate = 32, .n_ctx = 512, .type_k = "q8_0", .type_v = "q8_0"};
     bench.rows = {{"slow.gguf", {{20, 15, 25}, 21}, {{200, 150, 250}, 300}, {{1e9, 0.97e9, 1.03e9}, 1.01e9}, 0.25},
                   {"fast.gguf", {{40, 30, 50}, 60}, {{300, 225, 375}, 310}, {{5e8, 4.8e8, 5.2e8}, 5.1e8}, 0.5}};
+    bench.rows[1].spread = {{{"this machine", 10, 100, 200}, {"192.168.1.7:50052", 21, 300, 400}}, {155, 45, 1 << 28}};
     bench.fastest = 1;
     return bench;
 }
@@ -72,6 +73,17 @@ TEST_CASE("what was written as JSON is shown as the command showed it") {
     CHECK(run_view(prune_json(make_pruning()), {}) == prune_text(make_pruning()));
     CHECK(run_view(compress_json(make_artifact()), {}) == compress_text(make_artifact()));
     CHECK(run_view(doctor_json(make_checkup()), {}) == doctor_text(make_checkup()));
+}
+
+TEST_CASE("a model over workers is told beside the same on this machine alone") {
+    const std::string text = bench_text(make_bench());
+    CHECK(text.find("over workers") != std::string::npos);
+    CHECK(text.find("45 (0.75 x)") != std::string::npos);
+    CHECK(text.find("155 (0.50 x)") != std::string::npos);
+    CHECK(text.find("this machine 10, 192.168.1.7:50052 21") != std::string::npos);
+    Bench alone = make_bench();
+    alone.rows[1].spread.reset();
+    CHECK(bench_text(alone).find("over workers") == std::string::npos);
 }
 
 TEST_CASE("Markdown has a heading, lists and tables") {

@@ -37,6 +37,15 @@ TEST_CASE("a model alone in a process has a speed and a peak memory that grows w
     CHECK(grown < 2.5 * weights);  // a CPU back end may keep a repacked copy
 }
 
+TEST_CASE("a worker's share is a word of a command line") {
+    const RemoteShare share = read_share(share_word({"fe80::1/64:50052", 2, 15}));
+    CHECK(share.endpoint == "fe80::1/64:50052");
+    CHECK(share.device == 2);
+    CHECK(share.n_layer == 15);
+    for (const char* word : {"", "/", "//", "a:1", "a:1/2", "a:1/x/3", "a:1/2/", "a:1/2/-3", "a:1/2/3x"})
+        CHECK_THROWS_WITH_AS(read_share(word), doctest::Contains("wanted HOST:PORT/DEVICE/LAYERS"), UsageError);
+}
+
 TEST_CASE("this process's own size is not counted") {
     const TemporaryFolder folder;
     write_tiny_model({.n_ctx_train = 2048}, folder / "small.gguf");

@@ -68,6 +68,21 @@ TEST_CASE("Piper speaks and Moonshine understands it") {
     CHECK(letters(load_recognizer(wish)->transcribe(resampled(sound, speech_rate))) == "whatisthecapitaloffrance");
 }
 
+TEST_CASE("the smaller Moonshine hears where there are few threads, the larger where there are many") {
+    if (is_skipped("speaker", "piper") || is_skipped("recognizer", "moonshine") ||
+        is_skipped("recognizer", "moonshine-tiny"))
+        return;
+    VoiceWish wish;
+    wish.speaker = "piper", wish.n_threads = 1;
+    const Sound sound = resampled(load_speaker(wish)->speak("What is the capital of France?"), speech_rate);
+    CHECK(load_recognizer(wish)->name() == "moonshine-tiny");
+    CHECK(letters(load_recognizer(wish)->transcribe(sound)) == "whatisthecapitaloffrance");
+    wish.n_threads = 3;
+    CHECK(load_recognizer(wish)->name() == "moonshine");
+    wish.recognizer = "moonshine-tiny";
+    CHECK(load_recognizer(wish)->name() == "moonshine-tiny");
+}
+
 TEST_CASE("Silero hears speech in Piper's voice, and none in noise and silence") {
     if (is_skipped("speaker", "piper") || is_skipped("listener", "silero")) return;
     VoiceWish wish;
@@ -97,7 +112,8 @@ TEST_CASE("an engine that isn't there says how to get it, and one that doesn't e
                          "recognizer 'moonshine' is not installed: 'ech0 setup --voice' fetches it", UsageError);
     wish.recognizer = "parrot";
     CHECK_THROWS_WITH_AS(load_recognizer(wish),
-                         "no recognizer 'parrot'; there are auto, moonshine, whisper, whisper.cpp", UsageError);
+                         "no recognizer 'parrot'; there are auto, moonshine, moonshine-tiny, whisper, whisper.cpp",
+                         UsageError);
     wish.recognizer = "auto";
     CHECK_THROWS_AS(load_recognizer(wish), UsageError);
     CHECK(load_listener(wish)->name() == "level");

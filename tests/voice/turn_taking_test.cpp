@@ -41,7 +41,7 @@ using Events = std::vector<std::string>;
 
 TEST_CASE("a turn begins with a tenth of a second of speech and ends with half a second of silence") {
     // 0.1 s are 4 windows of 32 ms, 0.5 s are 16.
-    CHECK(events(times(10, '.') + times(20, 'S') + times(40, '.')) == Events{"14 started", "34 paused", "46 ended"});
+    CHECK(events(times(10, '.') + times(20, 'S') + times(40, '.')) == Events{"14 started", "32 paused", "46 ended"});
 }
 
 TEST_CASE("clicks begin nothing") {
@@ -52,23 +52,23 @@ TEST_CASE("clicks begin nothing") {
 }
 
 TEST_CASE("a detector that blinks within a word breaks no run of speech") {
-    CHECK(events("SS.S..SS" + times(40, '.')) == Events{"7 started", "12 paused", "24 ended"});
+    CHECK(events("SS.S..SS" + times(40, '.')) == Events{"7 started", "10 paused", "24 ended"});
 }
 
 TEST_CASE("speech after a pause goes on with the turn") {
     CHECK(events(times(10, 'S') + times(10, '.') + times(10, 'S') + times(30, '.')) ==
-          Events{"4 started", "14 paused", "21 resumed", "34 paused", "46 ended"});
+          Events{"4 started", "12 paused", "21 resumed", "32 paused", "46 ended"});
 }
 
 TEST_CASE("300 ms of speech stop an answer, and less doesn't") {
     CHECK(events("A" + times(9, 'S') + times(20, '.') + times(10, 'S')) == Events{"39 barged in"});
     CHECK(events("A" + times(9, 'S') + times(10, '.')).empty());
-    CHECK(events("A" + times(20, 'S') + times(20, '.')) == Events{"10 barged in", "24 paused", "36 ended"});
+    CHECK(events("A" + times(20, 'S') + times(20, '.')) == Events{"10 barged in", "22 paused", "36 ended"});
 }
 
 TEST_CASE("speech that began under an answer is a turn as soon as the answer is over") {
     CHECK(events("A" + times(6, 'S') + "Z" + times(6, 'S') + times(20, '.')) ==
-          Events{"7 started", "16 paused", "28 ended"});
+          Events{"7 started", "14 paused", "28 ended"});
 }
 
 TEST_CASE("how long speech must be to stop an answer can be chosen") {
