@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -28,6 +29,17 @@ int64_t status_bytes(const std::string& name) {
 // getrusage's ru_maxrss would start at the size of the process that forked us (the kernel keeps the larger of the two
 // across exec); VmHWM belongs to the address space that exec made.
 int64_t peak_memory_bytes() { return status_bytes("VmHWM:"); }
+
+double waited_for_processor_s() {
+    double nanoseconds = 0;
+    std::error_code ended;  // a thread that ends while we look
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ended)) {
+        std::ifstream statistics(thread.path() / "schedstat");  // time run, time waited, slices
+        double ran = 0, waited = 0;
+        if (statistics >> ran >> waited) nanoseconds += waited;
+    }
+    return nanoseconds / 1e9;
+}
 
 void settle_private_memory() {
 #ifdef __GLIBC__

@@ -17,6 +17,8 @@ int64_t peak_memory_bytes() {
     return usage.ru_maxrss;  // bytes here, KiB elsewhere
 }
 
+double waited_for_processor_s() { return 0; }
+
 int64_t private_memory_bytes() {
     task_vm_info_data_t info{};
     mach_msg_type_number_t count = TASK_VM_INFO_COUNT;

@@ -135,6 +135,7 @@ int serve(const Arguments& arguments) {
                     folder / fmt::format("server-{}.log", options.port),
                     model.files,
                     {},
+                    {},
                     {}};
     bool told = false;
     watched.on_ready = [&](pid_t pid) {

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/paths.h"
+#include "base/process.h"
 #include "base/sha256.h"
 #include "ech0/error.h"
 #include "ech0/session.h"
@@ -39,6 +40,33 @@ constexpr double wanted_s = 0.04;
 constexpr int64_t n_kv = 2048, n_head = 32, n_head_kv = 8, n_embd_head = 128;  // of a model of 7e9 weights
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// How much of the time since it was made this process's threads wanted a processor and had none.
+class Waiting {
+public:
+    explicit Waiting(int n_threads) : n_threads_(n_threads) {}
+    double share() const {
+        const double there = seconds_since(began_) * n_threads_;
+        return there > 0 ? std::max(0.0, waited_for_processor_s() - before_) / there : 0;
+    }
+
+private:
+    int n_threads_;
+    Clock::time_point began_ = Clock::now();
+    double before_ = waited_for_processor_s();
+};
+
+int64_t unix_time_s() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+/// Figures of a busy machine say little about it later; also if the clock was set back since.
+bool is_stale(const json& known) {
+    constexpr int64_t busy_figures_last_s = 600;
+    const int64_t age = unix_time_s() - known.value("timed_at", int64_t{0});
+    return known.value("waited_share", 0.0) > Kernels::busy_share && (age < 0 || age > busy_figures_last_s);
+}
 
 /// The device that a model's weights go to.
 ggml_backend_dev_t weight_device() {
@@ -168,19 +196,21 @@ Kernels::Kernels(int n_threads) : n_threads_(n_threads > 0 ? n_threads : default
     file_ = cache_folder() / fmt::format("kernels-{}.json", sha256(key_).substr(0, 12));
     if (!std::filesystem::exists(file_)) return;
     const json known = json::parse(read_file(file_), nullptr, false);
-    if (!known.is_object() || known.value("key", "") != key_) return;
+    if (!known.is_object() || known.value("key", "") != key_ || is_stale(known)) return;
     const json types = known.value("types", json::object()), attention = known.value("attention", json::object());
     for (const auto& [type, speed] : types.items())
         speeds_[type_by_name(type)] = {speed.value("read_bytes_per_s", 0.0), speed.value("flops_per_s", 0.0),
                                        speed.value("spread", 0.0)};
     for (const auto& [type, flops] : attention.items()) attention_[type_by_name(type)] = flops.get<double>();
     overhead_s_ = known.value("overhead_s_per_node", 0.0);
+    waited_share_ = known.value("waited_share", 0.0);
 }
 
 const KernelSpeed& Kernels::of(ggml_type type) {
     const auto known = speeds_.find(type);
     if (known != speeds_.end() && known->second.read_bytes_per_s > 0) return known->second;
     Bench bench(weight_device(), n_threads_);
+    const Waiting waiting(n_threads_);
     const auto row_bytes = static_cast<int64_t>(ggml_row_size(type, n_cols));
     const int64_t n_rows = decode_bytes / row_bytes / 64 * 64;
     // Not the best pass but the middle one: whoever waits for an answer gets the machine as it is on average.
@@ -190,6 +220,7 @@ const KernelSpeed& Kernels::of(ggml_type type) {
     speed.read_bytes_per_s = static_cast<double>(n_rows * row_bytes) / median;
     speed.flops_per_s = 2.0 * static_cast<double>(n_cols * prompt_rows * prompt_tokens) / prompt_s;
     speed.spread = median / best - 1;
+    waited_share_ = std::max(waited_share_, waiting.share());
     changed_ = true;
     return speeds_[type] = speed;
 }
@@ -197,7 +228,10 @@ const KernelSpeed& Kernels::of(ggml_type type) {
 double Kernels::attention_flops_per_s(ggml_type kv_type) {
     double& flops = attention_[kv_type];
     if (flops <= 0) {
-        const double seconds = Bench(weight_device(), n_threads_).attention(kv_type, 1).second;
+        Bench bench(weight_device(), n_threads_);
+        const Waiting waiting(n_threads_);
+        const double seconds = bench.attention(kv_type, 1).second;
+        waited_share_ = std::max(waited_share_, waiting.share());
         flops = 4.0 * static_cast<double>(n_kv * n_head * n_embd_head) / seconds;
         changed_ = true;
     }
@@ -226,7 +260,12 @@ void Kernels::remember() const {
         types[type_label(static_cast<ggml_type>(type))] = {
             {"read_bytes_per_s", s.read_bytes_per_s}, {"flops_per_s", s.flops_per_s}, {"spread", s.spread}};
     for (const auto& [type, flops] : attention_) attention[type_label(static_cast<ggml_type>(type))] = flops;
-    const json all = {{"key", key_}, {"types", types}, {"attention", attention}, {"overhead_s_per_node", overhead_s_}};
+    const json all = {{"key", key_},
+                      {"types", types},
+                      {"attention", attention},
+                      {"overhead_s_per_node", overhead_s_},
+                      {"waited_share", waited_share_},
+                      {"timed_at", unix_time_s()}};
     std::filesystem::create_directories(file_.parent_path());
     write_file(file_, all.dump(1));
 }

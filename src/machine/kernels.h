@@ -49,6 +49,11 @@ public:
     /// All of it for these types.
     KernelTable table(const std::set<ggml_type>& types, const std::set<ggml_type>& kv_types);
 
+    /// The largest share of a measurement that its threads waited for a processor: above busy_share the figures are
+    /// those of a busy machine, and forgotten after some minutes.
+    double waited_share() const { return waited_share_; }
+    static constexpr double busy_share = 0.1;
+
     /// Keep what was measured. @throws FileError
     void remember() const;
 
@@ -59,6 +64,7 @@ private:
     std::map<int, KernelSpeed> speeds_;
     std::map<int, double> attention_;
     double overhead_s_ = 0;
+    double waited_share_ = 0;
     bool changed_ = false;
 };
 
