@@ -304,7 +304,7 @@ test("files that were measured stand in the chart beside what was expected, and 
   const { runs, basis } = dataOf("768");
   const proofs = runs.flatMap((r: Record<string, any>) => (r.schema === "ech0.verify/1" ? [r] : r.schema === "ech0.compress/1" ? [r.evidence] : []));
   const files = new Map<string, Record<string, any>>(proofs.flatMap((p: Record<string, any>) => p.candidates.map((c: Record<string, any>) => [c.sha256, c])));
-  expect(files.size).toBeGreaterThan(2);
+  expect(files.size).toBeGreaterThan(1);
   const marks = page.locator("#options .mark.proven");
   await expect(marks).toHaveCount(files.size);
   for (const file of files.values()) await expect(page.locator("#options .proven title", { hasText: file.path.replace(/^.*\//, "") })).toHaveCount(1);
