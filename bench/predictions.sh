@@ -6,13 +6,13 @@
 # Each MODEL is run with several contexts, cache types and numbers of threads, each SHAPE (a blueprint, such as
 # qwen2.5:7b:Q4_K) as a hollow model of zeros, by `ech0 bench`: predicted beside measured. Speeds of 30 cases should lie
 # inside their interval in 27; memory within 3 % and never under by more than 2 %.
-# Environment: ECH0 (build/ech0), MAKE_HOLLOW (build/bench/make_hollow_model), WORK (a temporary folder), CSV, PROMPT (256), REPEAT (3).
+# Environment: ECH0 (build/ech0), MAKE_HOLLOW (build/bench/make_hollow_model), WORK (a temporary folder), CSV, PROMPT (512), REPEAT (3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
 models=(); while [ $# -gt 0 ] && [ "$1" != -- ]; do models+=("$1"); shift; done
 [ $# -eq 0 ] || shift
-ech0=${ECH0:-build/ech0} make_hollow=${MAKE_HOLLOW:-build/bench/make_hollow_model} prompt=${PROMPT:-256}
+ech0=${ECH0:-build/ech0} make_hollow=${MAKE_HOLLOW:-build/bench/make_hollow_model} prompt=${PROMPT:-512}
 csv=${CSV:-bench/results/predictions.csv}; mkdir -p "$(dirname "$csv")"
 if [ -z "${WORK:-}" ]; then WORK=$(mktemp -d); trap 'rm -rf "$WORK"' EXIT; fi
 machine=$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo 2> /dev/null || sysctl -n machdep.cpu.brand_string)
