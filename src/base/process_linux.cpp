@@ -32,9 +32,9 @@ int64_t peak_memory_bytes() { return status_bytes("VmHWM:"); }
 
 double waited_for_processor_s() {
     double nanoseconds = 0;
-    std::error_code ended;  // a thread that ends while we look
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ended)) {
-        std::ifstream statistics(thread.path() / "schedstat");  // time run, time waited, slices
+    std::error_code no_proc;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", no_proc)) {
+        std::ifstream statistics(thread.path() / "schedstat");  // time run, time waited, slices; none if it just ended
         double ran = 0, waited = 0;
         if (statistics >> ran >> waited) nanoseconds += waited;
     }

@@ -24,8 +24,7 @@ struct Watched {
 
 /// Until a signal comes, or the server can't be kept running.
 /// @throws EngineError with the server's last words if it gives up before it was ever ready, is killed so five times,
-/// or
-///         ends ten times without having been ready for a minute; FileError if a file is gone
+/// or ends ten times without having been ready for a minute; FileError if a file is gone
 void supervise(const Watched& watched);
 
 /// The last line of a log that says why a server ended; "" if there is none.

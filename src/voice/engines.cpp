@@ -96,15 +96,18 @@ int n_threads(const VoiceWish& wish) {
 // than this, somebody would wait longer for the larger than for all the rest of an answer's beginning.
 constexpr int least_threads_for_base = 3;
 
-bool comes_first(const VoiceWish& wish, const VoiceEngine& engine) {
-    return engine.available &&
-           engine.name == (n_threads(wish) < least_threads_for_base ? "moonshine-tiny" : "moonshine");
+std::string usual_recognizer(int n_threads) {
+    return n_threads < least_threads_for_base ? "moonshine-tiny" : "moonshine";
 }
 
-// The first of its role that is there, or the one that is named.
-VoiceEngine choose(const std::string& role, const std::string& wish) {
+// The one that is named; else the usual one, or the first of its role, of those that are there.
+VoiceEngine choose(const std::string& role, const std::string& wish, const std::string& usual = "") {
     std::vector<std::string> names, remedies;
-    for (VoiceEngine& each : voice_engines()) {
+    std::vector<VoiceEngine> engines = voice_engines();
+    std::stable_partition(engines.begin(), engines.end(), [&](const VoiceEngine& each) {
+        return wish == "auto" && each.available && each.name == usual;
+    });
+    for (VoiceEngine& each : engines) {
         if (each.role != role) continue;
         if (each.name == wish && !each.available)
             throw UsageError(fmt::format("{} '{}' is not installed: {}", role, wish, each.remedy));
@@ -154,15 +157,11 @@ std::unique_ptr<Listener> load_listener(const VoiceWish& wish) {
 }
 
 std::unique_ptr<Recognizer> load_recognizer(const VoiceWish& wish) {
-    const std::vector<VoiceEngine> engines = voice_engines();
-    const auto first = std::find_if(engines.begin(), engines.end(),
-                                    [&](const VoiceEngine& engine) { return comes_first(wish, engine); });
-    const VoiceEngine chosen =
-        wish.recognizer == "auto" && first != engines.end() ? *first : choose("recognizer", wish.recognizer);
-    if (chosen.name.starts_with("moonshine"))
-        return moonshine_recognizer(sherpa(), chosen.name, chosen.path, n_threads(wish));
-    if (chosen.name == "whisper") return whisper_recognizer(sherpa(), chosen.path, n_threads(wish));
-    return whisper_cpp_recognizer(chosen.path, find_whisper_cpp_model().value(), n_threads(wish));
+    const int threads = n_threads(wish);
+    const VoiceEngine chosen = choose("recognizer", wish.recognizer, usual_recognizer(threads));
+    if (chosen.name.starts_with("moonshine")) return moonshine_recognizer(sherpa(), chosen.name, chosen.path, threads);
+    if (chosen.name == "whisper") return whisper_recognizer(sherpa(), chosen.path, threads);
+    return whisper_cpp_recognizer(chosen.path, find_whisper_cpp_model().value(), threads);
 }
 
 std::unique_ptr<Speaker> load_speaker(const VoiceWish& wish) {

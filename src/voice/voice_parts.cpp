@@ -61,6 +61,14 @@ PackageFile for_this_machine(const char* package, const Wheel (&wheels)[n]) {
 
 fs::path stamp_of(const VoicePart& part, const fs::path& folder) { return folder / (part.source.package + ".stamp"); }
 
+/// The three files of a Moonshine, from a folder of a package into one of ours.
+std::vector<Extract> moonshine_files(const std::string& from, const std::string& to) {
+    std::vector<Extract> files;
+    for (const char* name : {"encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"})
+        files.push_back({from + name, to + name});
+    return files;
+}
+
 }  // namespace
 
 fs::path voice_folder() {
@@ -80,24 +88,18 @@ std::vector<VoicePart> voice_parts() {
                       "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8", 11317527},
                      {{"silero_vad/data/silero_vad.onnx", "silero_vad.onnx"}}});
     // The models are the same on every machine, so one machine's wheel serves all.
-    const std::string models = "moonshine_cpp-0.1.4.data/purelib/moonshine_cpp/models/base-en/";
     parts.push_back({"Moonshine base: English speech to text",
                      "MIT",
                      {"moonshine-cpp", "moonshine_cpp-0.1.4-py3-none-manylinux2014_x86_64.whl",
                       "f7afc662bdd3ef98815ee3b940438b456e77d5a77cea5396ed9c572785412ebd", 54645697},
-                     {{models + "encoder_model.ort", "moonshine/encoder_model.ort"},
-                      {models + "decoder_model_merged.ort", "moonshine/decoder_model_merged.ort"},
-                      {models + "tokenizer.bin", "moonshine/tokenizer.bin"}},
+                     moonshine_files("moonshine_cpp-0.1.4.data/purelib/moonshine_cpp/models/base-en/", "moonshine/"),
                      [](const fs::path& folder) { write_moonshine_tokens(folder / "moonshine"); }});
     // Later versions of this package fetch their models themselves.
-    const std::string tiny = "moonshine_voice/assets/tiny-en/";
     parts.push_back({"Moonshine tiny: the same, three times as fast, for machines with little to spare",
                      "MIT",
                      {"moonshine-voice", "moonshine_voice-0.0.49-py3-none-manylinux_2_34_x86_64.whl",
                       "03edc378e5236832421ccd382b267e43b95af8008137ad6643f5baf5ba31b579", 84940345},
-                     {{tiny + "encoder_model.ort", "moonshine-tiny/encoder_model.ort"},
-                      {tiny + "decoder_model_merged.ort", "moonshine-tiny/decoder_model_merged.ort"},
-                      {tiny + "tokenizer.bin", "moonshine-tiny/tokenizer.bin"}},
+                     moonshine_files("moonshine_voice/assets/tiny-en/", "moonshine-tiny/"),
                      [](const fs::path& folder) { write_moonshine_tokens(folder / "moonshine-tiny"); }});
     parts.push_back({"eSpeak NG 1.52: how words are pronounced",
                      "GPL-3.0-or-later",
